@@ -1,0 +1,1 @@
+//! Nothing here: each bench is a file beside this one.
