@@ -4,9 +4,11 @@
 //! that versions can live together. On the stream each frame is preceded by its length in bytes as
 //! a big-endian `u32`, at most [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX).
 
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentName, ApName, ClientName, Session};
+use crate::limits::RADIOS_MAX;
 
 /// A control frame. The direction is in each variant's first line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,7 +54,8 @@ pub struct Hello {
     pub version: u8,
     /// Name and version of the agent program.
     pub program: String,
-    /// The radios, in the order in which batches index them; at most 255.
+    /// The radios, in the order in which batches index them; at most [`RADIOS_MAX`].
+    #[serde(deserialize_with = "radios_within_limit")]
     pub radios: Vec<RadioHello>,
     /// Which clock stamps the observations.
     #[serde(default)]
@@ -119,13 +122,16 @@ pub struct PseudonymKey {
     /// Number of the period; a pseudonym depends on it.
     pub period: u32,
     /// Thirty-two random bytes, kept in memory only.
+    #[serde(with = "crate::byte_string")]
     pub key: [u8; 32],
 }
 
 impl std::fmt::Debug for PseudonymKey {
     /// Shows the period and hides the key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PseudonymKey").field("period", &self.period).finish_non_exhaustive()
+        f.debug_struct("PseudonymKey")
+            .field("period", &self.period)
+            .finish_non_exhaustive()
     }
 }
 
@@ -183,4 +189,17 @@ impl AgentDrops {
     pub fn total(&self) -> u64 {
         self.queue_full + self.too_old + self.disconnected + self.unsent
     }
+}
+
+pub(crate) fn radios_within_limit<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<RadioHello>, D::Error> {
+    let radios = Vec::deserialize(from)?;
+    if radios.len() > RADIOS_MAX {
+        let count = radios.len();
+        return Err(D::Error::custom(format_args!(
+            "{count} radios; at most {RADIOS_MAX} fit"
+        )));
+    }
+    Ok(radios)
 }

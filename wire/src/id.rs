@@ -31,7 +31,9 @@ impl FromStr for ClientId {
         if text.len() != 16 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(ClientIdError);
         }
-        u64::from_str_radix(text, 16).map(Self).map_err(|_| ClientIdError)
+        u64::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| ClientIdError)
     }
 }
 
@@ -136,7 +138,9 @@ name!(
 );
 
 /// Number of a session, handed out by the node in `welcome`; never used twice by one node process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Session(pub u64);
 
@@ -149,7 +153,13 @@ mod tests {
         for id in [0, 1, 0x9f0c_4e2a_b1d0_7735, u64::MAX] {
             assert_eq!(ClientId(id).to_string().parse(), Ok(ClientId(id)));
         }
-        for bad in ["", "9f", "9f0c4e2ab1d0773g", "+f0c4e2ab1d07735", "9f0c4e2ab1d077350"] {
+        for bad in [
+            "",
+            "9f",
+            "9f0c4e2ab1d0773g",
+            "+f0c4e2ab1d07735",
+            "9f0c4e2ab1d077350",
+        ] {
             assert_eq!(bad.parse::<ClientId>(), Err(ClientIdError), "{bad:?}");
         }
     }

@@ -4,9 +4,25 @@
 /// connection, since a length field must never make the reader allocate without bound.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
+/// Most bytes that wait in a frame reader: one frame, and what one read of the stream may bring with
+/// it. More means that frames are pushed and never polled, and ends the stream.
+pub const FRAME_BUFFER_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
+
 /// Longest batch in bytes, before QUIC: a datagram of this size fits the 1,452-byte packets of an
 /// Ethernet path. A longer one is refused undecoded.
 pub const BATCH_BYTES_MAX: usize = 1_400;
 
-/// Most radios of one agent: an index must fit a byte.
+/// Most radios of one agent: an index must fit a byte. A `hello` with more is refused.
 pub const RADIOS_MAX: usize = 255;
+
+/// Longest entry of a recording in bytes: what fits a control frame fits a recording. A longer one
+/// is not written, and ends the reading, since a damaged length must not fill the memory.
+pub const ENTRY_BYTES_MAX: usize = FRAME_BYTES_MAX;
+
+/// Deepest nesting of a control frame or recording entry: ours have four levels, later versions may
+/// have more; a frame of nothing but brackets must not exhaust the stack.
+pub const NESTING_MAX: usize = 16;
+
+// A datagram with its envelope fits an entry, and a whole frame fits a reader's buffer.
+const _: () = assert!(BATCH_BYTES_MAX + 256 <= ENTRY_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX + size_of::<u32>() <= FRAME_BUFFER_BYTES_MAX);

@@ -1,0 +1,234 @@
+//! What holds for every input: round trips, bounds, and no panic on any bytes.
+
+mod strategies;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::RngSeed;
+use wire::batch::{self, BatchWriter, Header, RANGE_BYTES, ROW_BYTES, rows_max};
+use wire::control::{FrameError, FrameReader, encode_frame};
+use wire::limits::BATCH_BYTES_MAX;
+use wire::recording::{Entry, MAGIC, Recorder, RecordingReader};
+use wire::{Observation, Session};
+
+use strategies::{bytes, datagrams, frame, header, observations};
+
+/// The same cases in every run; no file of past failures beside the sources.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        rng_seed: RngSeed::Fixed(0x7472_696c_6f62_6974),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+fn encode(header: &Header, observations: &[Observation], bytes_max: usize) -> (usize, Vec<u8>) {
+    let mut out = Vec::new();
+    let packed = BatchWriter::new(bytes_max).encode(header, observations, &mut out);
+    (packed, out)
+}
+
+/// Reads everything that a batch offers, so that no accessor can panic unseen.
+fn read_all(datagram: &[u8]) {
+    let Ok(batch) = batch::decode(datagram) else {
+        return;
+    };
+    assert_eq!(batch.observations().count(), batch.rows.len());
+    assert_eq!(batch.rows.iter().len(), batch.rows.raw().len());
+    assert!((0..batch.rows.len()).all(|index| batch.rows.row(index).is_some()));
+    assert!(batch.rows.row(batch.rows.len()).is_none());
+    assert!(
+        batch
+            .ranges
+            .iter()
+            .all(|(index, _)| index < batch.rows.len())
+    );
+    assert!(!format!("{batch:?}").is_empty());
+}
+
+fn record(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut recorder = Recorder::new(Vec::new()).expect("a Vec takes every byte");
+    for entry in entries {
+        recorder.write(entry).expect("short");
+    }
+    recorder.into_inner()
+}
+
+fn record_datagrams(datagrams: &[Vec<u8>]) -> Vec<u8> {
+    let entry = |(received_us, bytes)| Entry::Datagram {
+        session: Session(1),
+        received_us,
+        bytes,
+    };
+    let entries: Vec<_> = (1..)
+        .zip(datagrams.iter().map(Vec::as_slice))
+        .map(entry)
+        .collect();
+    record(&entries)
+}
+
+/// The datagrams that a recording gives, and the bytes torn off at its end.
+fn replay(file: &[u8]) -> (Vec<Vec<u8>>, u64) {
+    let mut reader = RecordingReader::new(file).expect("the magic");
+    let mut datagrams = Vec::new();
+    while let Some(entry) = reader.read_entry().expect("whole entries") {
+        if let Entry::Datagram { bytes, .. } = entry {
+            datagrams.push(bytes.to_vec());
+        }
+    }
+    (datagrams, reader.torn_bytes())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_batch_reads_back_as_it_was_written((header, observations) in observations(60)) {
+        let (packed, out) = encode(&header, &observations, BATCH_BYTES_MAX);
+        let batch = batch::decode(&out).expect("our own batch");
+        prop_assert_eq!(batch.header, header);
+        prop_assert!(batch.observations().eq(observations[..packed].iter().copied()));
+    }
+
+    #[test]
+    fn a_batch_never_exceeds_its_datagram(
+        (header, observations) in observations(120),
+        bytes_max in 0..2_000_usize,
+    ) {
+        let (packed, out) = encode(&header, &observations, bytes_max);
+        let allowed = bytes_max.min(BATCH_BYTES_MAX);
+        prop_assert!(out.len() <= allowed);
+        prop_assert_eq!(packed == 0, out.is_empty());
+        prop_assert!(packed >= rows_max(bytes_max, true).min(observations.len()));
+        if packed < observations.len() && packed > 0 {
+            // No further row would fit: a row, its range, and the heads of both grown by a byte.
+            prop_assert!(out.len() + ROW_BYTES + RANGE_BYTES + 2 + 3 > allowed);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_batch_or_refused(datagram in bytes(BATCH_BYTES_MAX + 9)) {
+        read_all(&datagram);
+    }
+
+    #[test]
+    fn any_bytes_behind_a_valid_head_are_a_batch_or_refused(
+        header in header(),
+        items in 0x97..=0x98_u8,
+        tail in bytes(90),
+    ) {
+        let one = strategies::plain_observation(&header);
+        let (_, mut datagram) = encode(&header, &[one], BATCH_BYTES_MAX);
+        datagram.truncate(datagram.len() - ROW_BYTES - 2);
+        datagram[0] = items;
+        datagram.extend([0xc4, tail.len() as u8]);
+        datagram.extend(tail);
+        read_all(&datagram);
+    }
+
+    #[test]
+    fn damaged_batches_are_read_or_refused(
+        (header, observations) in observations(40),
+        damage in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
+        length in any::<Index>(),
+    ) {
+        let (_, mut datagram) = encode(&header, &observations, BATCH_BYTES_MAX);
+        for (index, byte) in damage {
+            *index.get_mut(&mut datagram) = byte;
+        }
+        read_all(&datagram);
+        read_all(&datagram[..length.index(datagram.len() + 1)]);
+    }
+
+    #[test]
+    fn frames_read_back_however_the_stream_is_cut(
+        frames in prop::collection::vec(frame(), 0..6),
+        cuts in prop::collection::vec(any::<Index>(), 0..9),
+    ) {
+        let mut stream = Vec::new();
+        for frame in &frames {
+            encode_frame(frame, &mut stream).expect("short");
+        }
+        let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+        ends.push(stream.len());
+        ends.sort_unstable();
+        let mut reader = FrameReader::new();
+        let (mut read, mut start) = (Vec::new(), 0);
+        for end in ends {
+            reader.push(&stream[start..end]);
+            start = end;
+            while let Some(frame) = reader.poll_frame().expect("our own frames") {
+                read.push(frame);
+            }
+        }
+        prop_assert!(reader.is_between_frames());
+        prop_assert_eq!(read, frames);
+    }
+
+    #[test]
+    fn any_bytes_on_the_control_stream_end_somewhere(
+        stream in bytes(300),
+        body in bytes(300),
+        frame in frame(),
+        damage in any::<(Index, u8)>(),
+    ) {
+        let mut whole = Vec::new();
+        encode_frame(&frame, &mut whole).expect("short");
+        *damage.0.get_mut(&mut whole) = damage.1;
+        let prefix = (body.len() as u32).to_be_bytes();
+        for bytes in [stream, [&prefix[..], &body].concat(), whole] {
+            let mut reader = FrameReader::new();
+            reader.push(&bytes);
+            // Each poll takes at least the four bytes of a length, or is the last.
+            let polls = (0..bytes.len()).take_while(|_| matches!(
+                reader.poll_frame(),
+                Ok(Some(_)) | Err(FrameError::Malformed(_))
+            ));
+            prop_assert!(polls.count() <= bytes.len() / 4);
+        }
+    }
+
+    #[test]
+    fn a_recording_reads_back_up_to_where_it_was_torn(
+        datagrams in datagrams(),
+        cut in any::<Index>(),
+    ) {
+        let file = record_datagrams(&datagrams);
+        prop_assert_eq!(replay(&file), (datagrams.clone(), 0));
+
+        let length = MAGIC.len() + cut.index(file.len() - MAGIC.len() + 1);
+        let (read, torn_bytes) = replay(&file[..length]);
+        prop_assert!(datagrams.starts_with(&read));
+        let whole = record_datagrams(&datagrams[..read.len()]).len();
+        prop_assert_eq!(torn_bytes, (length - whole) as u64);
+        if let Some(next) = datagrams.get(read.len()) {
+            let entry = record_datagrams(std::slice::from_ref(next)).len() - MAGIC.len();
+            prop_assert!(length - whole < entry);
+        }
+    }
+
+    #[test]
+    fn sessions_and_names_read_back(entries in strategies::entries()) {
+        let file = record(&entries);
+        let mut reader = RecordingReader::new(file.as_slice()).expect("the magic");
+        for entry in entries {
+            prop_assert_eq!(reader.read_entry().expect("whole"), Some(entry));
+        }
+        prop_assert_eq!(reader.read_entry().expect("the end"), None);
+    }
+
+    #[test]
+    fn any_bytes_of_a_recording_end_somewhere(
+        tail in bytes(300),
+        datagrams in datagrams(),
+        damage in any::<(Index, u8)>(),
+    ) {
+        let mut damaged = record_datagrams(&datagrams);
+        *damage.0.get_mut(&mut damaged) = damage.1;
+        for file in [[&MAGIC[..], &tail].concat(), damaged] {
+            let Ok(mut reader) = RecordingReader::new(file.as_slice()) else { continue };
+            let entries = (0..file.len()).take_while(|_| !matches!(reader.read_entry(), Ok(None)));
+            prop_assert!(entries.count() <= file.len() / 4);
+        }
+    }
+}

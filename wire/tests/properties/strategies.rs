@@ -1,0 +1,251 @@
+//! Arbitrary values of everything that travels.
+
+use proptest::option;
+use proptest::prelude::*;
+use wire::batch::Header;
+use wire::frame::{
+    AgentDrops, Clock, Configure, Counters, Hello, PseudonymKey, RadioHello, Report, SessionEnd,
+    Welcome,
+};
+use wire::recording::Entry;
+use wire::{
+    AgentName, ApName, ClientId, ClientName, Frame, Kind, Observation, Range, Session, SiteName,
+};
+
+/// Up to `bytes_max` arbitrary bytes.
+pub(crate) fn bytes(bytes_max: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..=bytes_max)
+}
+
+/// Datagrams as a recording holds them: any bytes.
+pub(crate) fn datagrams() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    prop::collection::vec(bytes(300), 1..6)
+}
+
+/// Numbers of every width that MessagePack has.
+fn number() -> impl Strategy<Value = u64> {
+    (any::<u64>(), 0..64_u32).prop_map(|(number, shift)| number >> shift)
+}
+
+/// A header whose clock has room for the oldest age.
+pub(crate) fn header() -> impl Strategy<Value = Header> {
+    let sent_us = number().prop_map(|us| us.max(70_000_000));
+    (number(), number(), number(), sent_us, 0..255_u8).prop_map(
+        |(session, sequence, first_observation, sent_us, radio)| Header {
+            session: Session(session),
+            sequence,
+            first_observation,
+            sent_us,
+            radio,
+        },
+    )
+}
+
+/// A header and one or more observations that it can carry without rounding.
+pub(crate) fn observations(count_max: usize) -> impl Strategy<Value = (Header, Vec<Observation>)> {
+    header().prop_flat_map(move |header| {
+        (
+            Just(header),
+            prop::collection::vec(observation(header), 1..=count_max),
+        )
+    })
+}
+
+/// The simplest observation of a header's radio.
+pub(crate) fn plain_observation(header: &Header) -> Observation {
+    Observation {
+        client: ClientId(1),
+        heard_at_us: header.sent_us,
+        radio: header.radio,
+        rssi_dbm: None,
+        noise_dbm: None,
+        channel: 0,
+        kind: Kind::Other,
+        randomised: false,
+        associated: false,
+        range: None,
+    }
+}
+
+fn observation(header: Header) -> impl Strategy<Value = Observation> {
+    let dbm = || option::of(-127..=127_i8);
+    let flags = (0..8_u8, any::<bool>(), any::<bool>());
+    (
+        any::<u64>(),
+        any::<u16>(),
+        dbm(),
+        dbm(),
+        any::<u8>(),
+        flags,
+        option::of(range()),
+    )
+        .prop_map(
+            move |(client, age_ms, rssi_dbm, noise_dbm, channel, flags, range)| {
+                let (kind, randomised, associated) = flags;
+                Observation {
+                    client: ClientId(client),
+                    heard_at_us: header.heard_at_us(age_ms),
+                    radio: header.radio,
+                    rssi_dbm,
+                    noise_dbm,
+                    channel,
+                    kind: Kind::from_code(kind),
+                    randomised,
+                    associated,
+                    range,
+                }
+            },
+        )
+}
+
+fn range() -> impl Strategy<Value = Range> {
+    (any::<i32>(), option::of(0..u16::MAX)).prop_map(|(distance_mm, deviation_mm)| Range {
+        distance_mm,
+        deviation_mm,
+    })
+}
+
+/// Any control frame.
+pub(crate) fn frame() -> impl Strategy<Value = Frame> {
+    prop_oneof![
+        hello(),
+        welcome(),
+        configure().prop_map(Frame::Configure),
+        report(),
+        Just(Frame::Settled {}),
+        names().prop_map(|names| Frame::Names { names }),
+        ".{0,40}".prop_map(|address| Frame::Redirect { address }),
+        Just(Frame::Drain {}),
+        ".{0,40}".prop_map(|reason| Frame::Reject { reason }),
+        Just(Frame::Unknown),
+    ]
+}
+
+/// Sessions and names; no datagrams, which borrow.
+pub(crate) fn entries() -> impl Strategy<Value = Vec<Entry<'static>>> {
+    let session = (number(), agent(), name::<SiteName>(), clock(), radios()).prop_map(
+        |(session, agent, site, clock, radios)| Entry::Session {
+            session: Session(session),
+            agent,
+            site,
+            clock,
+            radios,
+        },
+    );
+    let names = (number(), names()).prop_map(|(session, names)| Entry::Names {
+        session: Session(session),
+        names,
+    });
+    prop::collection::vec(prop_oneof![session, names, Just(Entry::Unknown)], 0..6)
+}
+
+fn name<Name: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug>()
+-> impl Strategy<Value = Name> {
+    "[a-zA-Z0-9_.-]{1,63}".prop_map(|text| text.parse().expect("a name"))
+}
+
+fn agent() -> impl Strategy<Value = AgentName> {
+    name()
+}
+
+fn names() -> impl Strategy<Value = Vec<(u64, ClientName)>> {
+    prop::collection::vec((number(), name()), 0..9)
+}
+
+fn clock() -> impl Strategy<Value = Clock> {
+    prop_oneof![Just(Clock::Monotonic), Just(Clock::Recording)]
+}
+
+fn radios() -> impl Strategy<Value = Vec<RadioHello>> {
+    let radio = (name::<ApName>(), ".{0,4}").prop_map(|(ap, band)| RadioHello { ap, band });
+    prop::collection::vec(radio, 0..9)
+}
+
+fn hello() -> impl Strategy<Value = Frame> {
+    (
+        any::<u8>(),
+        ".{0,40}",
+        radios(),
+        clock(),
+        option::of(session_end()),
+    )
+        .prop_map(|(version, program, radios, clock, previous)| {
+            Frame::Hello(Hello {
+                version,
+                program,
+                radios,
+                clock,
+                previous,
+            })
+        })
+}
+
+fn session_end() -> impl Strategy<Value = SessionEnd> {
+    (number(), counters(), counters()).prop_map(|(session, reported, ended)| SessionEnd {
+        session: Session(session),
+        reported,
+        ended,
+    })
+}
+
+fn welcome() -> impl Strategy<Value = Frame> {
+    (number(), agent(), any::<u32>(), configure()).prop_map(
+        |(session, agent, report_interval_ms, configure)| {
+            let session = Session(session);
+            Frame::Welcome(Welcome {
+                session,
+                agent,
+                report_interval_ms,
+                configure,
+            })
+        },
+    )
+}
+
+fn configure() -> impl Strategy<Value = Configure> {
+    (any::<u32>(), any::<[u8; 32]>()).prop_map(|(period, key)| Configure {
+        pseudonym_key: PseudonymKey { period, key },
+    })
+}
+
+fn report() -> impl Strategy<Value = Frame> {
+    (counters(), number(), any::<bool>()).prop_map(|(counters, clock_us, last)| {
+        Frame::Report(Report {
+            counters,
+            clock_us,
+            last,
+        })
+    })
+}
+
+fn counters() -> impl Strategy<Value = Counters> {
+    (
+        prop::array::uniform4(number()),
+        prop::array::uniform4(number()),
+    )
+        .prop_map(
+            |(
+                [
+                    observations_offered,
+                    observations_sent,
+                    datagrams_sent,
+                    datagrams_unsent,
+                ],
+                dropped,
+            )| {
+                let [queue_full, too_old, disconnected, unsent] = dropped;
+                Counters {
+                    observations_offered,
+                    observations_sent,
+                    datagrams_sent,
+                    datagrams_unsent,
+                    dropped: AgentDrops {
+                        queue_full,
+                        too_old,
+                        disconnected,
+                        unsent,
+                    },
+                }
+            },
+        )
+}
