@@ -171,9 +171,24 @@ impl Band {
 
     /// The band spelt `text`, if any is.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::all().into_iter().find(|band| band.as_str() == text)
+    }
+
+    /// Every band.
+    pub fn all() -> [Self; 5] {
         [Self::Ghz2, Self::Ghz5, Self::Ghz6, Self::Ble, Self::Uwb]
-            .into_iter()
-            .find(|band| band.as_str() == text)
+    }
+
+    /// Power at which an AP sends in this band where the file does not say, in dBm.
+    ///
+    /// 20 dBm is the European limit at 2.4 GHz (EN 300 328) and a usual indoor setting above it;
+    /// Bluetooth class 3 sends at 0 dBm, ultra-wideband at -14 dBm (-41.3 dBm/MHz over 500 MHz).
+    pub fn usual_tx_power_dbm(self) -> f64 {
+        match self {
+            Self::Ghz2 | Self::Ghz5 | Self::Ghz6 => 20.0,
+            Self::Ble => 0.0,
+            Self::Uwb => -14.0,
+        }
     }
 
     /// Channel centre to assume where none is named, in MHz.
@@ -190,7 +205,9 @@ impl Band {
 impl Site {
     /// All radios with their anchors, in the order of [`RadioIndex`].
     pub fn radios(&self) -> impl Iterator<Item = (&Anchor, &Radio)> {
-        self.anchors.iter().flat_map(|anchor| anchor.radios.iter().map(move |radio| (anchor, radio)))
+        self.anchors
+            .iter()
+            .flat_map(|anchor| anchor.radios.iter().map(move |radio| (anchor, radio)))
     }
 
     /// A storey by its index.

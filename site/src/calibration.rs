@@ -1,5 +1,7 @@
 //! What was learned about a site's radios: a readable file next to the site file.
 
+mod file;
+
 use crate::building::RadioIndex;
 
 /// Learned constants of a site. What is absent falls back to the physics of the site file.
