@@ -1,0 +1,107 @@
+//! Files that hold secrets, or that must not be lost by a slip.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What to do when the file is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it alone and say so.
+    Keep,
+    /// Put the new one in its place, in one step.
+    Replace,
+}
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// The owner only (mode 0600).
+    Owner,
+    /// Everyone (mode 0644).
+    All,
+}
+
+/// A file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The file cannot be read.
+    #[error("cannot read {}; check the path and its permissions", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file or its folder cannot be written.
+    #[error("cannot write {}; check the path, its permissions and the free space", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is there already and stays as it is.
+    #[error("{} exists already and was left alone; {what_to_do}", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+        /// How to go on.
+        what_to_do: &'static str,
+    },
+}
+
+/// Reads a whole file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    fs::read(path).map_err(|source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a new file; it never shows half of its content under its name.
+pub(crate) fn write(
+    path: &Path,
+    content: &[u8],
+    readers: Readers,
+    existing: Existing,
+) -> Result<(), FileError> {
+    let write_error = |source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    if existing == Existing::Keep && path.exists() {
+        let what_to_do = "remove it first, or ask for a replacement";
+        return Err(FileError::Exists {
+            path: path.to_owned(),
+            what_to_do,
+        });
+    }
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    write_partial(&partial, content, readers).map_err(write_error)?;
+    fs::rename(&partial, path).map_err(write_error)
+}
+
+fn write_partial(path: &Path, content: &[u8], readers: Readers) -> io::Result<()> {
+    // A leftover of an interrupted run may have other permissions than we want.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(match readers {
+            Readers::Owner => 0o600,
+            Readers::All => 0o644,
+        });
+    }
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
