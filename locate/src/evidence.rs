@@ -1,0 +1,318 @@
+//! From sightings to the terms of a likelihood: weights, correlations, corrected ranges.
+
+use nalgebra::{Matrix2, Point3, Vector2};
+use site::{Band, RadioIndex};
+
+use crate::fix::Sighting;
+use crate::limits::FIX_RADIOS_MAX;
+use crate::model::{Model, RadioConstants};
+
+/// Correlation of the residuals of two bands of one AP.
+///
+/// With it a second band is worth a quarter of an independent anchor: (1 - r) / (1 + r).
+const BAND_CORRELATION: f32 = 0.6;
+
+/// Correlation of a client's offsets at 2.4 GHz and above: one body and hand, two amplifiers.
+const OFFSET_CORRELATION: f64 = 0.8;
+
+/// Smallest spread of offsets in dB that arithmetic is asked to handle.
+const OFFSET_DEVIATION_MIN_DB: f64 = 0.1;
+
+/// Share of a residual's variance that averaging removes: fast fading. The rest is shadowing and stays.
+const FADING_SHARE: f32 = 0.25;
+
+/// Growth of a sighting's standard deviation with its age in dB per second: a walker leaves the place
+/// where it was heard, which at 5 m from an anchor changes the signal by about this much.
+const AGEING_DB_PER_S: f32 = 1.5;
+
+/// Growth of a range's standard deviation with its age, in metres per second.
+const AGEING_M_PER_S: f32 = 0.8;
+
+/// What the signal strength is worth beside ranges.
+const RSSI_WEIGHT_BESIDE_RANGES: f32 = 0.5;
+
+/// One radio's signal strength.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RssiTerm {
+    pub(crate) radio: RadioIndex,
+    /// Heard minus the client's expected offset.
+    pub(crate) rssi_dbm: f32,
+    /// Of the squared residual.
+    pub(crate) weight: f32,
+    /// Of the residual in the sums that tell the client's offsets, by [`OffsetBand`].
+    pub(crate) offset_weights: [f32; 2],
+    /// Of the residual in the sum over the anchor's radios; 0 for a lone radio.
+    pub(crate) anchor_weight: f32,
+    /// What the squared sum over the anchor's radios takes back; set on the last of them.
+    pub(crate) anchor_share: f32,
+}
+
+/// One radio's range.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RangeTerm {
+    pub(crate) anchor_in_site: Point3<f64>,
+    /// Measured minus bias.
+    pub(crate) distance_m: f32,
+    /// Metres measured per metre of distance.
+    pub(crate) slope: f32,
+    /// Scale of the residual.
+    pub(crate) deviation_m: f32,
+}
+
+/// All that is known for one fix.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    /// Signal strengths; radios of one anchor stand together.
+    pub(crate) rssi: Vec<RssiTerm>,
+    /// Ranges.
+    pub(crate) ranges: Vec<RangeTerm>,
+    /// Covariance of the client's offsets given the place, prior included, in dB^2.
+    pub(crate) offset_covariance_db2: Matrix2<f64>,
+    /// Exponent of the signal-strength likelihood.
+    pub(crate) rssi_temper: f32,
+    /// Radios used.
+    pub(crate) radios: u16,
+    /// Observations behind them.
+    pub(crate) observations: u32,
+    /// Mean age of the sightings used, in seconds.
+    pub(crate) age_s: f64,
+    /// Age of the youngest, in seconds.
+    pub(crate) age_min_s: f64,
+    usable: Vec<Sighting>,
+}
+
+/// A client's transmit offsets against the model's nominal client: low band, high band.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Offset {
+    pub(crate) mean_db: Vector2<f64>,
+    pub(crate) covariance_db2: Matrix2<f64>,
+}
+
+impl Offset {
+    /// A client of whom only the population is known.
+    pub(crate) fn unknown(deviation_db: f64) -> Self {
+        let variance = deviation_db.max(OFFSET_DEVIATION_MIN_DB).powi(2);
+        let common = OFFSET_CORRELATION * variance;
+        Self {
+            mean_db: Vector2::zeros(),
+            covariance_db2: Matrix2::new(variance, common, common, variance),
+        }
+    }
+}
+
+/// Which of a client's two offsets applies: 0 at 2.4 GHz, 1 above.
+fn offset_band(band: Band) -> usize {
+    match band {
+        Band::Ghz2 | Band::Ble => 0,
+        Band::Ghz5 | Band::Ghz6 | Band::Uwb => 1,
+    }
+}
+
+impl Evidence {
+    /// Room for one fix, reused for all.
+    pub(crate) fn new() -> Self {
+        Self {
+            rssi: Vec::with_capacity(FIX_RADIOS_MAX),
+            ranges: Vec::with_capacity(FIX_RADIOS_MAX),
+            usable: Vec::with_capacity(FIX_RADIOS_MAX),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the sightings of one fix; `false` when none of them can be used.
+    ///
+    /// Radios that the site does not have and readings that cannot be are passed over; of two sightings
+    /// of one radio the younger counts.
+    pub(crate) fn gather(
+        &mut self,
+        model: &Model,
+        sightings: &[Sighting],
+        offset: &Offset,
+    ) -> bool {
+        self.keep_usable(model, sightings);
+        self.rssi.clear();
+        self.ranges.clear();
+        for sighting in &self.usable {
+            let constants = &model.radios[usize::from(sighting.radio.0)];
+            if let Some(term) = range_term(constants, sighting) {
+                self.ranges.push(term);
+            }
+            if let Some(term) = rssi_term(constants, sighting, offset) {
+                self.rssi.push(term);
+            }
+        }
+        self.correlate_bands(model);
+        self.offset_covariance_db2 = self.offset_covariance(model, offset);
+        self.rssi_temper = if self.ranges.is_empty() {
+            1.0
+        } else {
+            RSSI_WEIGHT_BESIDE_RANGES
+        };
+        self.count();
+        !self.usable.is_empty()
+    }
+
+    fn keep_usable(&mut self, model: &Model, sightings: &[Sighting]) {
+        self.usable.clear();
+        for sighting in sightings
+            .iter()
+            .filter(|sighting| is_usable(model, sighting))
+        {
+            let known = self
+                .usable
+                .iter_mut()
+                .find(|kept| kept.radio == sighting.radio);
+            if let Some(kept) = known {
+                if sighting.age_s < kept.age_s {
+                    *kept = *sighting;
+                }
+            } else if self.usable.len() < FIX_RADIOS_MAX {
+                self.usable.push(*sighting);
+            } else {
+                replace_weakest(&mut self.usable, sighting);
+            }
+        }
+        self.usable.sort_unstable_by_key(|kept| {
+            (model.radios[usize::from(kept.radio.0)].anchor, kept.radio)
+        });
+    }
+
+    /// Sets the weights that join radios of one anchor: equal correlation of their residuals.
+    ///
+    /// The inverse of `D ((1 - r) I + r 11') D` is `D^-1 (I - k 11') D^-1 / (1 - r)` with
+    /// `k = r / (1 + (n - 1) r)`. Source: Sherman and Morrison, Ann. Math. Stat. 21 (1950).
+    fn correlate_bands(&mut self, model: &Model) {
+        let anchor_of = |term: &RssiTerm| model.radios[usize::from(term.radio.0)].anchor;
+        let band_of = |term: &RssiTerm| offset_band(model.radios[usize::from(term.radio.0)].band);
+        for group in self.rssi.chunk_by_mut(|a, b| anchor_of(a) == anchor_of(b)) {
+            if group.len() < 2 {
+                continue;
+            }
+            let share = BAND_CORRELATION / (1.0 + (group.len() - 1) as f32 * BAND_CORRELATION);
+            let apart = 1.0 - BAND_CORRELATION;
+            let mut sums = [0.0; 2];
+            for term in group.iter() {
+                sums[band_of(term)] += term.weight.sqrt();
+            }
+            for term in group.iter_mut() {
+                let inverse_deviation = term.weight.sqrt();
+                let mut own = [0.0; 2];
+                own[band_of(term)] = inverse_deviation;
+                term.offset_weights = std::array::from_fn(|band| {
+                    inverse_deviation * (own[band] - share * sums[band]) / apart
+                });
+                term.anchor_weight = inverse_deviation;
+                term.weight /= apart;
+            }
+            if let Some(last) = group.last_mut() {
+                last.anchor_share = share / apart;
+            }
+        }
+    }
+
+    /// Inverse of the information that prior and residuals hold about the offsets.
+    fn offset_covariance(&self, model: &Model, offset: &Offset) -> Matrix2<f64> {
+        let Some(mut information) = offset.covariance_db2.try_inverse() else {
+            return offset.covariance_db2;
+        };
+        for term in &self.rssi {
+            let band = offset_band(model.radios[usize::from(term.radio.0)].band);
+            information[(band, 0)] += f64::from(term.offset_weights[0]);
+            information[(band, 1)] += f64::from(term.offset_weights[1]);
+        }
+        information.try_inverse().unwrap_or(offset.covariance_db2)
+    }
+
+    fn count(&mut self) {
+        let count = self.usable.len().max(1) as f64;
+        self.radios = self.usable.len() as u16;
+        self.observations = self.usable.iter().map(|kept| u32::from(kept.count)).sum();
+        self.age_s = self
+            .usable
+            .iter()
+            .map(|kept| f64::from(kept.age_s))
+            .sum::<f64>()
+            / count;
+        self.age_min_s = self
+            .usable
+            .iter()
+            .map(|kept| f64::from(kept.age_s))
+            .fold(f64::INFINITY, f64::min);
+    }
+}
+
+fn is_usable(model: &Model, sighting: &Sighting) -> bool {
+    let heard = sighting.rssi_dbm.is_some_and(is_plausible_dbm);
+    let ranged = sighting
+        .range
+        .is_some_and(|range| is_plausible_m(range.distance_m));
+    usize::from(sighting.radio.0) < model.radios.len()
+        && sighting.count > 0
+        && sighting.age_s.is_finite()
+        && sighting.age_s >= 0.0
+        && (heard || ranged)
+}
+
+fn is_plausible_dbm(rssi_dbm: f32) -> bool {
+    (-128.0..=20.0).contains(&rssi_dbm)
+}
+
+fn is_plausible_m(distance_m: f32) -> bool {
+    (-50.0..=10_000.0).contains(&distance_m)
+}
+
+/// Keeps the strongest when there are more radios than a fix takes.
+fn replace_weakest(usable: &mut [Sighting], sighting: &Sighting) {
+    let strength = |sighting: &Sighting| sighting.rssi_dbm.unwrap_or(0.0);
+    let weakest = usable
+        .iter_mut()
+        .min_by(|a, b| strength(a).total_cmp(&strength(b)));
+    if let Some(weakest) = weakest
+        && strength(weakest) < strength(sighting)
+    {
+        *weakest = *sighting;
+    }
+}
+
+fn rssi_term(constants: &RadioConstants, sighting: &Sighting, offset: &Offset) -> Option<RssiTerm> {
+    if constants.band == Band::Uwb {
+        return None;
+    }
+    let rssi_dbm = sighting
+        .rssi_dbm
+        .filter(|&rssi_dbm| is_plausible_dbm(rssi_dbm))?;
+    let variance_of_one = (constants.deviation_db * constants.deviation_db) as f32;
+    let ageing_db = AGEING_DB_PER_S * sighting.age_s;
+    let fading = FADING_SHARE / f32::from(sighting.count);
+    let variance = variance_of_one * (1.0 - FADING_SHARE + fading) + ageing_db * ageing_db;
+    let weight = variance.recip();
+    let band = offset_band(constants.band);
+    let mut offset_weights = [0.0; 2];
+    offset_weights[band] = weight;
+    Some(RssiTerm {
+        radio: sighting.radio,
+        rssi_dbm: rssi_dbm - offset.mean_db[band] as f32,
+        weight,
+        offset_weights,
+        anchor_weight: 0.0,
+        anchor_share: 0.0,
+    })
+}
+
+fn range_term(constants: &RadioConstants, sighting: &Sighting) -> Option<RangeTerm> {
+    let reading = sighting
+        .range
+        .filter(|range| is_plausible_m(range.distance_m))?;
+    let stated_m = reading
+        .deviation_m
+        .filter(|stated_m| (0.0..1000.0).contains(stated_m));
+    let ageing_m = AGEING_M_PER_S * sighting.age_s;
+    // What a source states is the spread of one burst: it leaves out what the surroundings add.
+    let scale_m = (constants.range.deviation_m as f32).max(stated_m.unwrap_or(0.0));
+    Some(RangeTerm {
+        anchor_in_site: constants.position_in_site,
+        distance_m: reading.distance_m - constants.range.bias_m as f32,
+        slope: constants.range.slope as f32,
+        deviation_m: scale_m.hypot(ageing_m),
+    })
+}

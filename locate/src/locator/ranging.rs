@@ -1,0 +1,124 @@
+//! The continuous solver inside a building: corrected ranges, one height prior per floor.
+
+use site::FloorIndex;
+
+use super::{information_of, raised};
+use crate::evidence::RangeTerm;
+use crate::limits::FIX_RADIOS_MAX;
+use crate::model::Model;
+use crate::multilaterate::{self, Height, Prior, Range, Solution};
+use crate::posterior::PlacePrior;
+
+/// Fewest ranges with which the continuous solver is asked.
+const RANGES_MIN: usize = 3;
+
+/// Ranges at least this fine, in cells of the grid, gain from a solver without cells.
+const FINE_IN_CELLS: f64 = 0.7;
+
+/// Deviation of the height of a client that is carried, worn or flown, in metres.
+const HEIGHT_DEVIATION_M: f64 = 0.6;
+
+/// What the continuous solver needs beside the ranges.
+pub(super) struct Ranging<'a> {
+    pub(super) model: &'a Model,
+    pub(super) floors_log: &'a [f32],
+}
+
+/// Its answer on the best floor.
+pub(super) struct RangeAnswer {
+    pub(super) solution: Solution,
+    pub(super) floor: FloorIndex,
+    pub(super) floor_probability: f64,
+    /// How much worse than without the prior the ranges are explained with it, in nats.
+    pub(super) surprise_nats: f32,
+}
+
+impl Ranging<'_> {
+    /// A place from ranges alone; `None` where they are too few, too coarse or badly placed.
+    pub(super) fn solve(
+        &self,
+        terms: &[RangeTerm],
+        place: Option<PlacePrior>,
+        temper: f64,
+    ) -> Option<RangeAnswer> {
+        let fine_m = FINE_IN_CELLS * self.model.cell_m();
+        let fine = terms
+            .iter()
+            .filter(|term| f64::from(term.deviation_m) <= fine_m)
+            .count();
+        if fine < RANGES_MIN {
+            return None;
+        }
+        let mut ranges = [None; FIX_RADIOS_MAX];
+        for (slot, term) in ranges.iter_mut().zip(terms) {
+            *slot = Some(corrected(term, temper));
+        }
+        let mut kept = [corrected(&terms[0], temper); FIX_RADIOS_MAX];
+        let mut count = 0;
+        for range in ranges.into_iter().flatten() {
+            kept[count] = range;
+            count += 1;
+        }
+        self.best_floor(&kept[..count], place)
+    }
+
+    fn best_floor(&self, ranges: &[Range], place: Option<PlacePrior>) -> Option<RangeAnswer> {
+        let mut best: Option<(FloorIndex, Solution, f64)> = None;
+        let mut total = 0.0;
+        for (index, floor_log) in self.floors_log.iter().enumerate() {
+            let floor = FloorIndex(index as u8);
+            let Some(solution) = self.on_floor(ranges, floor, place) else {
+                continue;
+            };
+            let z_m = self.model.carrying_z_m(floor);
+            let away = (solution.position.z - z_m) / HEIGHT_DEVIATION_M;
+            let mass = (f64::from(*floor_log) - solution.cost_nats - 0.5 * away * away).exp();
+            total += mass;
+            if best.is_none_or(|(_, _, best_mass)| mass > best_mass) {
+                best = Some((floor, solution, mass));
+            }
+        }
+        let (floor, solution, mass) = best?;
+        let free = self.on_floor(ranges, floor, None)?;
+        if solution.is_degenerate {
+            return None;
+        }
+        Some(RangeAnswer {
+            solution,
+            floor,
+            floor_probability: if total > 0.0 { mass / total } else { 1.0 },
+            surprise_nats: (solution.cost_nats - free.cost_nats) as f32,
+        })
+    }
+
+    fn on_floor(
+        &self,
+        ranges: &[Range],
+        floor: FloorIndex,
+        place: Option<PlacePrior>,
+    ) -> Option<Solution> {
+        let z_m = self.model.carrying_z_m(floor);
+        let height = Height::About {
+            z_m,
+            deviation_m: HEIGHT_DEVIATION_M,
+        };
+        let prior = place.and_then(|place| {
+            let information = information_of(&place)?;
+            Some(Prior {
+                mean: raised(place.mean_in_site, z_m),
+                information,
+            })
+        });
+        multilaterate::solve(ranges, height, prior.as_ref())
+    }
+}
+
+/// Bias is already taken off; slope and the share of news go into distance and deviation.
+fn corrected(term: &RangeTerm, temper: f64) -> Range {
+    let slope = f64::from(term.slope);
+    Range {
+        anchor: term.anchor_in_site,
+        distance_m: f64::from(term.distance_m) / slope,
+        deviation_m: f64::from(term.deviation_m) / slope / temper.max(0.05).sqrt(),
+    }
+}

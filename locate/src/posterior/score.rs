@@ -1,0 +1,211 @@
+//! Log-likelihood and prior of sixteen places at a time.
+
+use nalgebra::Matrix2;
+
+use super::Question;
+use crate::evidence::{Evidence, RangeTerm, RssiTerm};
+use crate::lanes::{LANES, Lanes, larger, ln};
+use crate::model::Model;
+use crate::radio_map::RadioMap;
+
+/// Log-probability density, relative to the prior's peak, below which the prior never falls: a client
+/// may have been carried off in a way the motion model does not know.
+const PRIOR_FLOOR_NATS: f32 = -12.0;
+
+/// Squared Mahalanobis distance within which a place counts as within reach of the prior.
+pub(super) const REACH_SQUARED: f32 = 16.0;
+
+/// Degrees of freedom of a range's Student-t error.
+const RANGE_DEGREES: f32 = 3.0;
+
+/// Sixteen places of one floor.
+pub(super) struct Place<'a> {
+    pub(super) floor: usize,
+    pub(super) x_m: &'a Lanes,
+    pub(super) y_m: &'a Lanes,
+}
+
+/// How well sixteen places explain what was heard.
+pub(super) struct Likelihood {
+    pub(super) log: Lanes,
+    /// Weighted sums of residuals: they tell the client's offsets.
+    pub(super) offset_sums: [Lanes; 2],
+}
+
+/// Places handled at once where several sums are kept.
+const HALF: usize = LANES / 2;
+
+/// Sums over the radios that heard the client.
+#[derive(Default)]
+struct Residuals {
+    square: [f32; HALF],
+    low_sum: [f32; HALF],
+    high_sum: [f32; HALF],
+}
+
+fn part(lanes: &Lanes, start: usize) -> [f32; HALF] {
+    std::array::from_fn(|lane| lanes[start + lane])
+}
+
+/// How probable sixteen places were before.
+pub(super) struct Prior {
+    pub(super) log: Lanes,
+    /// Squared Mahalanobis distance from its mean; 0 without a prior.
+    pub(super) away_squared: Lanes,
+}
+
+/// A question made ready for scoring.
+pub(super) struct Scorer<'a> {
+    evidence: &'a Evidence,
+    map: &'a RadioMap,
+    heights_m: &'a [crate::model::Storey],
+    carrying_height_m: f64,
+    floors_log: &'a [f32],
+    temper: f32,
+    gaussian: Option<Gaussian>,
+}
+
+/// A plane Gaussian in the grid's coordinates.
+struct Gaussian {
+    mean_m: [f32; 2],
+    xx: f32,
+    xy: f32,
+    yy: f32,
+}
+
+impl<'a> Scorer<'a> {
+    pub(super) fn new(model: &'a Model, question: &Question<'a>) -> Self {
+        let gaussian = question.place.map(|place| {
+            // A tile's own size, so that a narrow prior does not fall between tiles.
+            let blurred = place.covariance_m2 + Matrix2::identity() * model.map.grid.cell_m.powi(2);
+            let precision = blurred.try_inverse().unwrap_or_else(Matrix2::zeros);
+            Gaussian {
+                mean_m: model.map.grid.local(place.mean_in_site),
+                xx: precision.m11 as f32,
+                xy: precision.m12 as f32,
+                yy: precision.m22 as f32,
+            }
+        });
+        Self {
+            evidence: question.evidence,
+            map: &model.map,
+            heights_m: &model.storeys,
+            carrying_height_m: model.options.carrying_height_m,
+            floors_log: question.floors_log,
+            temper: question.temper,
+            gaussian,
+        }
+    }
+
+    /// Sixteen tiles.
+    pub(super) fn tiles(&self, block: usize, place: &Place<'_>) -> Likelihood {
+        let side_m = 4.0 * self.map.grid.cell_m as f32;
+        self.likelihood(place, side_m, |term| &self.map.coarse(term.radio)[block])
+    }
+
+    /// The sixteen cells of a tile.
+    pub(super) fn cells(&self, tile: usize, place: &Place<'_>) -> Likelihood {
+        let side_m = self.map.grid.cell_m as f32;
+        self.likelihood(place, side_m, |term| &self.map.fine(term.radio)[tile])
+    }
+
+    /// Gaussian in dB with correlated bands; the client's offset is marginalised in closed form: the
+    /// quadratic form loses `s' C s`, with `s` the weighted sums of residuals per offset and `C` the
+    /// offsets' covariance given the place.
+    ///
+    /// # Source
+    /// Sherman-Morrison-Woodbury identity; one offset gives
+    /// `(sum of weighted residuals)^2 / (sum of weights + 1 / prior variance)`.
+    fn likelihood<'p>(
+        &self,
+        place: &Place<'_>,
+        side_m: f32,
+        plane: impl Fn(&RssiTerm) -> &'p Lanes,
+    ) -> Likelihood {
+        let mut square = [0.0; LANES];
+        let (mut low_sum, mut high_sum) = ([0.0; LANES], [0.0; LANES]);
+        for start in (0..LANES).step_by(HALF) {
+            let half = self.residuals(|term| part(plane(term), start));
+            square[start..start + HALF].copy_from_slice(&half.square);
+            low_sum[start..start + HALF].copy_from_slice(&half.low_sum);
+            high_sum[start..start + HALF].copy_from_slice(&half.high_sum);
+        }
+        let scale = -0.5 * self.temper * self.evidence.rssi_temper;
+        let offsets = self
+            .evidence
+            .offset_covariance_db2
+            .map(|value| value as f32);
+        let mut log: Lanes = std::array::from_fn(|lane| {
+            let (low, high) = (low_sum[lane], high_sum[lane]);
+            let explained = offsets.m11 * low * low
+                + 2.0 * offsets.m12 * low * high
+                + offsets.m22 * high * high;
+            scale * (square[lane] - explained)
+        });
+        for term in &self.evidence.ranges {
+            self.add_range(term, place, side_m, &mut log);
+        }
+        Likelihood {
+            log,
+            offset_sums: [low_sum, high_sum],
+        }
+    }
+
+    /// Sums over the radios, for eight places: as many as four sums leave in registers.
+    #[inline]
+    fn residuals(&self, expected_dbm: impl Fn(&RssiTerm) -> [f32; HALF]) -> Residuals {
+        let mut sums = Residuals::default();
+        let mut anchor_sum = [0.0; HALF];
+        for term in &self.evidence.rssi {
+            let residual_db = expected_dbm(term).map(|expected_dbm| term.rssi_dbm - expected_dbm);
+            for lane in 0..HALF {
+                sums.square[lane] += term.weight * residual_db[lane] * residual_db[lane];
+                sums.low_sum[lane] += term.offset_weights[0] * residual_db[lane];
+                sums.high_sum[lane] += term.offset_weights[1] * residual_db[lane];
+                anchor_sum[lane] += term.anchor_weight * residual_db[lane];
+            }
+            if term.anchor_share > 0.0 {
+                for lane in 0..HALF {
+                    sums.square[lane] -= term.anchor_share * anchor_sum[lane] * anchor_sum[lane];
+                }
+                anchor_sum = [0.0; HALF];
+            }
+        }
+        sums
+    }
+
+    /// Student-t error; the spread of distances inside a cell widens it.
+    fn add_range(&self, term: &RangeTerm, place: &Place<'_>, side_m: f32, log: &mut Lanes) {
+        let [anchor_x_m, anchor_y_m] = self.map.grid.local(term.anchor_in_site.xy());
+        let height_m = self.heights_m[place.floor].elevation_m + self.carrying_height_m;
+        let rise_m = (term.anchor_in_site.z - height_m) as f32;
+        let scale_squared = term.deviation_m * term.deviation_m + side_m * side_m / 12.0;
+        let inverse = (RANGE_DEGREES * scale_squared).recip();
+        let exponent = -0.5 * (RANGE_DEGREES + 1.0) * self.temper;
+        for (lane, log) in log.iter_mut().enumerate() {
+            let dx = place.x_m[lane] - anchor_x_m;
+            let dy = place.y_m[lane] - anchor_y_m;
+            let away_m = (dx * dx + dy * dy + rise_m * rise_m).sqrt();
+            let residual_m = term.distance_m - term.slope * away_m;
+            *log += exponent * ln(1.0 + residual_m * residual_m * inverse);
+        }
+    }
+
+    /// What was known of place and floor before.
+    pub(super) fn prior(&self, place: &Place<'_>) -> Prior {
+        let floor_log = self.floors_log.get(place.floor).copied().unwrap_or(0.0);
+        let Some(gaussian) = &self.gaussian else {
+            return Prior {
+                log: [floor_log; LANES],
+                away_squared: [0.0; LANES],
+            };
+        };
+        let away_squared: Lanes = std::array::from_fn(|lane| {
+            let dx = place.x_m[lane] - gaussian.mean_m[0];
+            let dy = place.y_m[lane] - gaussian.mean_m[1];
+            gaussian.xx * dx * dx + 2.0 * gaussian.xy * dx * dy + gaussian.yy * dy * dy
+        });
+        let log = away_squared.map(|squared| floor_log + larger(-0.5 * squared, PRIOR_FLOOR_NATS));
+        Prior { log, away_squared }
+    }
+}
