@@ -1,0 +1,105 @@
+//! A device's real address: made by a source, consumed by the pseudonymiser, shown to nobody.
+
+use std::fmt;
+
+/// The 48-bit address of a transmitter.
+///
+/// Its `Debug` is blank and it has neither `Display` nor serde, so that no log line, panic or
+/// message can carry it by accident. It never leaves the agent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Address([u8; 6]);
+
+impl Address {
+    /// The address with these octets, in the order in which they travel.
+    pub const fn new(octets: [u8; 6]) -> Self {
+        Self(octets)
+    }
+
+    /// Whether the address was made up by the device: the bit "locally administered" is set
+    /// (IEEE 802-2014, 8.2.2).
+    pub const fn is_randomised(&self) -> bool {
+        self.0[0] & 0x02 != 0
+    }
+
+    /// Whether the address names a group; no device transmits under one.
+    pub const fn is_group(&self) -> bool {
+        self.0[0] & 0x01 != 0
+    }
+
+    /// The same address with the bit "group" cleared.
+    pub(crate) const fn as_individual(mut self) -> Self {
+        self.0[0] &= !0x01;
+        self
+    }
+
+    /// The octets, for the pseudonymiser and for rules that compare addresses.
+    pub(crate) const fn octets(&self) -> &[u8; 6] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Address {
+    /// Shows nothing of the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Address")
+    }
+}
+
+/// The text is not six pairs of hexadecimal digits. The text itself is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an address; write six pairs of hexadecimal digits such as 00:11:22:aa:bb:cc")]
+pub struct AddressError;
+
+impl std::str::FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut octets = [0; 6];
+        let mut pairs = text.split([':', '-']);
+        for octet in &mut octets {
+            let pair = pairs.next().ok_or(AddressError)?;
+            if pair.len() != 2 || !pair.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(AddressError);
+            }
+            *octet = u8::from_str_radix(pair, 16).map_err(|_| AddressError)?;
+        }
+        if pairs.next().is_some() {
+            return Err(AddressError);
+        }
+        Ok(Self(octets))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_blank() {
+        let address = Address::new([0x02, 0x11, 0x22, 0x33, 0x44, 0x55]);
+        assert_eq!(format!("{address:?} {address:#?}"), "Address Address");
+    }
+
+    #[test]
+    fn bits_of_the_first_octet() {
+        let with_first = |first| Address::new([first, 0, 0, 0, 0, 1]);
+        assert!(with_first(0x02).is_randomised() && !with_first(0x02).is_group());
+        assert!(!with_first(0x00).is_randomised() && with_first(0x01).is_group());
+    }
+
+    #[test]
+    fn addresses_are_read_in_either_notation() {
+        let expected = Ok(Address::new([0, 0x11, 0x22, 0xaa, 0xbb, 0xcc]));
+        assert_eq!("00:11:22:aa:bb:CC".parse(), expected);
+        assert_eq!("00-11-22-aa-bb-cc".parse(), expected);
+        for bad in [
+            "",
+            "00:11:22:aa:bb",
+            "00:11:22:aa:bb:cc:dd",
+            "00:11:22:aa:bb:+c",
+            "0:1:2:3:4:5",
+        ] {
+            assert_eq!(bad.parse::<Address>(), Err(AddressError), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,372 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use wire::batch;
+use wire::{ClientId, Kind, Range};
+
+use super::*;
+
+const START_US: u64 = 10_000_000;
+
+fn heard(client: u64, heard_at_us: u64) -> Observation {
+    Observation {
+        client: ClientId(client),
+        heard_at_us,
+        radio: 0,
+        rssi_dbm: Some(-60),
+        noise_dbm: None,
+        channel: 36,
+        kind: Kind::Data,
+        randomised: false,
+        associated: true,
+        range: None,
+    }
+}
+
+fn connected(limits: BatcherLimits) -> Batcher {
+    let mut batcher = Batcher::new(limits);
+    batcher.handle_connected(Session(7), START_US);
+    batcher
+}
+
+/// Everything that is due now, decoded.
+fn poll_all(batcher: &mut Batcher, now_us: u64) -> Vec<(Header, Vec<Observation>)> {
+    let mut batches = Vec::new();
+    let mut datagram = Vec::new();
+    while let Some(rows) = batcher.poll_batch(now_us, &mut datagram) {
+        let batch = batch::decode(&datagram).expect("our own batch");
+        assert_eq!(batch.rows.len(), rows);
+        batches.push((batch.header, batch.observations().collect()));
+    }
+    batches
+}
+
+fn neighbours(observations: &[Observation]) -> usize {
+    observations
+        .windows(2)
+        .filter(|pair| pair[0].client == pair[1].client)
+        .count()
+}
+
+fn count_by_client(observations: &[Observation]) -> HashMap<ClientId, usize> {
+    let mut counts = HashMap::new();
+    for observation in observations {
+        *counts.entry(observation.client).or_default() += 1;
+    }
+    counts
+}
+
+fn assert_books_close(batcher: &Batcher) {
+    let books = batcher.counters();
+    assert_eq!(
+        books.observations_offered + books.dropped.unsent,
+        books.dropped.total() + books.observations_sent + batcher.waiting() as u64,
+        "{books:?}"
+    );
+}
+
+#[test]
+fn holds_until_the_oldest_has_waited_then_everything_leaves() {
+    let mut batcher = connected(BatcherLimits::default());
+    assert_eq!(batcher.poll_timeout(), None);
+    batcher.handle_observation(heard(1, START_US));
+    batcher.handle_observation(heard(2, START_US + 200_000));
+    let deadline_us = START_US + 250_000;
+    assert_eq!(batcher.poll_timeout(), Some(deadline_us));
+    assert!(poll_all(&mut batcher, deadline_us - 1).is_empty());
+    let batches = poll_all(&mut batcher, deadline_us);
+    assert_eq!(batches.len(), 1);
+    assert_eq!(batches[0].1.len(), 2);
+    assert_eq!(batches[0].0.sent_us, deadline_us);
+    assert_eq!(batcher.poll_timeout(), None);
+}
+
+#[test]
+fn a_full_burst_leaves_at_once_and_what_is_over_waits() {
+    let mut batcher = connected(BatcherLimits::default());
+    let rows = rows_max(limits::DATAGRAM_BYTES_MAX, false) as u64;
+    for client in 0..10 * rows + 3 {
+        batcher.handle_observation(heard(client, START_US));
+    }
+    assert_eq!(batcher.poll_timeout(), Some(0));
+    let batches = poll_all(&mut batcher, START_US);
+    assert_eq!(batches.len(), 10);
+    assert!(
+        batches
+            .iter()
+            .all(|(_, observations)| observations.len() as u64 == rows)
+    );
+    assert_eq!(batcher.waiting(), 3);
+    assert_eq!(poll_all(&mut batcher, START_US + 250_000).len(), 1);
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn a_recording_leaves_in_the_bursts_that_real_time_would_have_made() {
+    let mut batcher = connected(BatcherLimits::default());
+    for ms in (0..1_000).step_by(100) {
+        batcher.handle_observation(heard(1, START_US + ms * 1_000));
+    }
+    let mut sizes = Vec::new();
+    while let Some(deadline_us) = batcher.poll_timeout() {
+        let batches = poll_all(&mut batcher, deadline_us);
+        assert!(
+            batches
+                .iter()
+                .all(|(header, _)| header.sent_us == deadline_us)
+        );
+        sizes.push(batches[0].1.len());
+    }
+    assert_eq!(sizes, [3, 3, 3, 1]);
+}
+
+#[test]
+fn a_flush_empties_the_queue_before_the_deadline() {
+    let mut batcher = connected(BatcherLimits::default());
+    batcher.handle_observation(heard(1, START_US));
+    batcher.handle_flush();
+    assert_eq!(poll_all(&mut batcher, START_US).len(), 1);
+    batcher.handle_observation(heard(1, START_US));
+    assert!(
+        poll_all(&mut batcher, START_US).is_empty(),
+        "a flush does not last"
+    );
+}
+
+#[test]
+fn a_full_queue_drops_the_oldest_and_says_why() {
+    let limits = BatcherLimits {
+        queue_observations_max: 10,
+        ..BatcherLimits::default()
+    };
+    let mut batcher = Batcher::new(limits);
+    for client in 0..15 {
+        batcher.handle_observation(heard(client, START_US));
+    }
+    assert_eq!(batcher.counters().dropped.disconnected, 5);
+    batcher.handle_connected(Session(7), START_US);
+    for client in 15..18 {
+        batcher.handle_observation(heard(client, START_US));
+    }
+    assert_eq!(batcher.counters().dropped.queue_full, 3);
+    let mut clients: Vec<u64> = poll_all(&mut batcher, START_US + 250_000)
+        .iter()
+        .flat_map(|(_, observations)| observations.iter().map(|o| o.client.0))
+        .collect();
+    clients.sort_unstable();
+    assert_eq!(clients, (8..18).collect::<Vec<_>>());
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn what_is_already_dealt_is_dropped_before_what_came_later() {
+    let limits = BatcherLimits {
+        queue_observations_max: 200,
+        ..BatcherLimits::default()
+    };
+    let mut batcher = connected(limits);
+    for client in 0..200 {
+        batcher.handle_observation(heard(client, START_US));
+    }
+    let mut datagram = Vec::new();
+    let left = batcher
+        .poll_batch(START_US + 250_000, &mut datagram)
+        .expect("due");
+    for client in 0..left as u64 + 20 {
+        batcher.handle_observation(heard(1_000 + client, START_US + 250_000));
+    }
+    assert_eq!(batcher.counters().dropped.queue_full, 20);
+    let later = poll_all(&mut batcher, START_US + 600_000)
+        .iter()
+        .flat_map(|(_, observations)| observations.clone())
+        .filter(|o| o.client.0 >= 1_000)
+        .count();
+    assert_eq!(later, left + 20);
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn too_old_is_counted_by_what_made_it_wait() {
+    let mut batcher = Batcher::new(BatcherLimits::default());
+    batcher.handle_observation(heard(1, START_US));
+    batcher.handle_observation(heard(2, START_US + 3_000_000));
+    batcher.handle_connected(Session(7), START_US + 6_000_000);
+    assert_eq!(batcher.counters().dropped.disconnected, 1);
+    assert_eq!(batcher.waiting(), 1);
+    assert!(poll_all(&mut batcher, START_US + 9_000_000).is_empty());
+    assert_eq!(batcher.counters().dropped.too_old, 1);
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn an_account_takes_what_waits_along_into_the_next() {
+    let mut batcher = connected(BatcherLimits::default());
+    for client in 0..5 {
+        batcher.handle_observation(heard(client, START_US));
+    }
+    assert_eq!(poll_all(&mut batcher, START_US + 250_000).len(), 1);
+    batcher.handle_observation(heard(9, START_US + 260_000));
+    batcher.handle_disconnected(1, 5);
+    batcher.handle_without_key(1);
+    let closed = batcher.close_books();
+    assert_eq!(closed.observations_offered, 6);
+    assert_eq!((closed.observations_sent, closed.datagrams_unsent), (5, 1));
+    assert_eq!((closed.dropped.unsent, closed.dropped.disconnected), (5, 1));
+    let expected = Counters {
+        observations_offered: 1,
+        ..Counters::default()
+    };
+    assert_eq!(*batcher.counters(), expected);
+    batcher.handle_give_up();
+    assert_eq!(batcher.counters().dropped.disconnected, 1);
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn numbers_follow_each_other_without_a_gap_whatever_is_dropped() {
+    let limits = BatcherLimits {
+        queue_observations_max: 300,
+        ..BatcherLimits::default()
+    };
+    let mut batcher = connected(limits);
+    let (mut sequence, mut first_observation) = (0, 0);
+    for round in 0..20_u64 {
+        let now_us = START_US + round * 250_000;
+        for client in 0..round * 40 {
+            batcher.handle_observation(heard(client, now_us));
+        }
+        for (header, observations) in poll_all(&mut batcher, now_us + 250_000) {
+            assert_eq!(
+                (header.sequence, header.first_observation),
+                (sequence, first_observation)
+            );
+            sequence += 1;
+            first_observation += observations.len() as u64;
+        }
+    }
+    assert!(batcher.counters().dropped.queue_full > 0);
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn a_path_that_shrinks_splits_batches_that_are_already_dealt() {
+    let mut batcher = connected(BatcherLimits::default());
+    for client in 0..180 {
+        batcher.handle_observation(heard(client, START_US));
+    }
+    let mut datagram = Vec::new();
+    batcher
+        .poll_batch(START_US + 250_000, &mut datagram)
+        .expect("due");
+    batcher.handle_datagram_bytes_max(1_000);
+    let mut rows = 0;
+    while let Some(packed) = batcher.poll_batch(START_US + 250_000, &mut datagram) {
+        assert!(datagram.len() <= 1_000);
+        rows += packed;
+    }
+    assert_eq!(rows, 90);
+}
+
+/// What an observation is made of: client, radio, milliseconds since the last, has a range.
+fn any_observations() -> impl Strategy<Value = Vec<(u64, u8, u64, bool)>> {
+    let client = prop_oneof![3 => 0_u64..6, 2 => 0_u64..200];
+    prop::collection::vec(
+        (client, 0_u8..3, 0_u64..3, prop::bool::weighted(0.05)),
+        0..1_500,
+    )
+}
+
+proptest! {
+    #[test]
+    fn clients_are_spread_as_evenly_as_they_can_be(
+        input in any_observations(),
+        bytes in limits::DATAGRAM_BYTES_MIN..1_500,
+    ) {
+        let mut batcher = connected(BatcherLimits {
+            burst_batches_max: limits::BURST_BATCHES_MAX,
+            hold: Duration::ZERO,
+            ..BatcherLimits::default()
+        });
+        batcher.handle_datagram_bytes_max(bytes);
+        for (client, radio, _, ranges) in &input {
+            let range = ranges.then_some(Range { distance_mm: 5, deviation_mm: None });
+            batcher.handle_observation(Observation { radio: *radio, range, ..heard(*client, START_US) });
+        }
+        let batches = poll_all(&mut batcher, START_US);
+        for radio in 0..3 {
+            let of_radio: Vec<_> = batches.iter().filter(|(h, _)| h.radio == radio).collect();
+            let mut in_all = HashMap::new();
+            for (_, observations) in &of_radio {
+                for (client, count) in count_by_client(observations) {
+                    *in_all.entry(client).or_insert(0) += count;
+                }
+            }
+            for (_, observations) in &of_radio {
+                let counts = count_by_client(observations);
+                let most = counts.values().copied().max().unwrap_or(0);
+                if most <= observations.len().div_ceil(2) {
+                    prop_assert_eq!(neighbours(observations), 0);
+                }
+                for (client, count) in counts {
+                    prop_assert!(count <= in_all[&client].div_ceil(of_radio.len()));
+                }
+            }
+        }
+        prop_assert_eq!(batcher.counters().observations_sent, input.len() as u64);
+    }
+
+    #[test]
+    fn every_observation_is_waiting_sent_or_dropped(
+        input in any_observations(),
+        queue_observations_max in 1_usize..600,
+        disconnect_every in 1_usize..200,
+        bytes in limits::DATAGRAM_BYTES_MIN..1_500,
+    ) {
+        let limits = BatcherLimits { queue_observations_max, ..BatcherLimits::default() };
+        let mut batcher = Batcher::new(limits);
+        let mut datagram = Vec::new();
+        let mut now_us = START_US;
+        let (mut offered, mut connected) = (0, false);
+        for (i, (client, radio, ms, _)) in input.iter().enumerate() {
+            now_us += ms * 7_000;
+            if i % disconnect_every == 0 {
+                connected = !connected;
+                if connected {
+                    offered += batcher.close_books().observations_offered;
+                    batcher.handle_connected(Session(i as u64), now_us);
+                    batcher.handle_datagram_bytes_max(bytes);
+                } else {
+                    batcher.handle_disconnected(0, 0);
+                }
+            }
+            batcher.handle_observation(Observation { radio: *radio, ..heard(*client, now_us) });
+            prop_assert!(batcher.waiting() <= queue_observations_max);
+            // Every third round the transport has no room.
+            while i % 3 != 0 && batcher.poll_batch(now_us, &mut datagram).is_some() {
+                prop_assert!(datagram.len() <= bytes);
+            }
+            assert_books_close(&batcher);
+        }
+        batcher.handle_give_up();
+        prop_assert_eq!(offered + batcher.close_books().observations_offered, input.len() as u64);
+    }
+
+    #[test]
+    fn nothing_waits_beyond_its_deadline_while_there_is_room(input in any_observations()) {
+        let mut batcher = connected(BatcherLimits::default());
+        let mut now_us = START_US;
+        for (client, radio, ms, _) in &input {
+            let next_us = now_us + ms * 40_000;
+            while let Some(due_us) = batcher.poll_timeout().filter(|due_us| *due_us <= next_us) {
+                let due_us = due_us.max(now_us);
+                for (_, observations) in poll_all(&mut batcher, due_us) {
+                    for observation in observations {
+                        prop_assert!(due_us - observation.heard_at_us <= 250_000 + 1_000);
+                    }
+                }
+            }
+            now_us = next_us;
+            batcher.handle_observation(Observation { radio: *radio, ..heard(*client, now_us) });
+        }
+    }
+}

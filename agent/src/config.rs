@@ -1,0 +1,264 @@
+//! The file `agent.toml`: read whole, checked whole, every unknown key refused.
+//!
+//! `agent.example.toml` beside the crate explains each key.
+
+#[cfg(feature = "pcap")]
+mod capture;
+mod error;
+#[cfg(feature = "replay")]
+mod replay;
+mod sources;
+#[cfg(feature = "synthetic")]
+mod synthetic;
+#[cfg(all(test, feature = "pcap", feature = "replay", feature = "synthetic"))]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use link::AgentCredentials;
+use serde::Deserialize;
+use toml::Spanned;
+use wire::frame::RadioHello;
+use wire::{AgentName, ApName};
+
+use crate::address::Address;
+use crate::batcher::BatcherLimits;
+use crate::limits;
+use crate::privacy::Rules;
+use crate::run::AgentConfig;
+use crate::source::Source;
+use error::Place;
+
+pub use error::ConfigError;
+
+/// Bands that a radio may have.
+const BANDS: [&str; 5] = ["2.4", "5", "6", "ble", "uwb"];
+
+/// What a configuration file says, checked; no file that it names has been opened yet.
+#[derive(Debug)]
+pub struct FileConfig {
+    /// The agent's settings.
+    pub agent: AgentConfig,
+    authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+    sources: sources::Plans,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileText {
+    nodes: Spanned<Vec<String>>,
+    server_name: Option<String>,
+    identity: IdentityText,
+    #[serde(default)]
+    radio: Vec<Spanned<RadioText>>,
+    #[serde(default)]
+    batching: Option<Spanned<BatchingText>>,
+    #[serde(default)]
+    privacy: Option<Spanned<PrivacyText>>,
+    #[serde(default)]
+    source: Vec<Spanned<toml::Table>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityText {
+    authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RadioText {
+    ap: ApName,
+    band: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchingText {
+    hold_ms: Option<u32>,
+    age_max_ms: Option<u32>,
+    queue_observations_max: Option<usize>,
+    burst_datagrams: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrivacyText {
+    randomised: Option<String>,
+    rssi_min_dbm: Option<i8>,
+    #[serde(default)]
+    opted_out: Vec<String>,
+    #[serde(default)]
+    named: Vec<NamedText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedText {
+    address: String,
+    name: String,
+}
+
+impl FileConfig {
+    /// Reads and checks a file. Paths in it are relative to its own folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the file, the line, what is wrong and what to do about it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a file that stands, or would stand, at `path`.
+    ///
+    /// # Errors
+    /// As [`FileConfig::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let place = Place { path, text };
+        let file: FileText = toml::from_str(text).map_err(|error| place.toml_error(&error))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let radios = radios(&place, &file.radio)?;
+        let mut agent = AgentConfig::new(nodes(&place, &file.nodes)?);
+        agent.server_name = file.server_name;
+        if let Some(batching) = &file.batching {
+            agent.batcher = batching_limits(&place, batching)?;
+        }
+        if let Some(privacy) = &file.privacy {
+            agent.privacy = privacy_rules(&place, privacy)?;
+        }
+        Ok(Self {
+            agent,
+            authority: folder.join(file.identity.authority),
+            certificate: folder.join(file.identity.certificate),
+            key: folder.join(file.identity.key),
+            sources: sources::Plans::parse(&place, folder, radios, &file.source)?,
+        })
+    }
+
+    /// Reads the certificates and the key that the file names.
+    ///
+    /// # Errors
+    /// [`link::CredentialError`], which names the file that is unfit.
+    pub fn credentials(&self) -> Result<AgentCredentials, link::CredentialError> {
+        AgentCredentials::from_files(&self.authority, &self.certificate, &self.key)
+    }
+
+    /// Opens the sources that the file names, for the agent with this name.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when one of them cannot be opened.
+    pub fn open_sources(&self, own: &AgentName) -> Result<Vec<Box<dyn Source>>, ConfigError> {
+        self.sources.open(own)
+    }
+}
+
+fn nodes(
+    place: &Place<'_>,
+    nodes: &Spanned<Vec<String>>,
+) -> Result<Vec<crate::route::NodeAddress>, ConfigError> {
+    let at = nodes.span();
+    if nodes.get_ref().is_empty() {
+        return Err(place.problem(
+            at,
+            "nodes is empty; name at least one, such as \"node:4433\"",
+        ));
+    }
+    let parse = |text: &String| {
+        text.parse()
+            .map_err(|error| place.problem(at.clone(), error))
+    };
+    nodes.get_ref().iter().map(parse).collect()
+}
+
+fn radios(
+    place: &Place<'_>,
+    radios: &[Spanned<RadioText>],
+) -> Result<Vec<RadioHello>, ConfigError> {
+    let mut checked: Vec<RadioHello> = Vec::with_capacity(radios.len());
+    for radio in radios {
+        let RadioText { ap, band } = radio.get_ref();
+        if !BANDS.contains(&band.as_str()) {
+            let bands = BANDS.join("\", \"");
+            let what = format!("unknown band {band:?}; use one of \"{bands}\"");
+            return Err(place.problem(radio.span(), what));
+        }
+        let radio_hello = RadioHello {
+            ap: ap.clone(),
+            band: band.clone(),
+        };
+        if checked.contains(&radio_hello) {
+            let what = format!("AP {ap} has two radios on band {band}; keep one of them");
+            return Err(place.problem(radio.span(), what));
+        }
+        checked.push(radio_hello);
+    }
+    Ok(checked)
+}
+
+fn batching_limits(
+    place: &Place<'_>,
+    batching: &Spanned<BatchingText>,
+) -> Result<BatcherLimits, ConfigError> {
+    let text = batching.get_ref();
+    let mut limits = BatcherLimits::default();
+    if let Some(ms) = text.hold_ms {
+        limits.hold = Duration::from_millis(ms.into());
+    }
+    if let Some(ms) = text.age_max_ms {
+        limits.age_max = Duration::from_millis(ms.into());
+    }
+    limits.queue_observations_max = text
+        .queue_observations_max
+        .unwrap_or(limits.queue_observations_max);
+    limits.burst_batches_max = text.burst_datagrams.unwrap_or(limits.burst_batches_max);
+    let problem = |what: String| Err(place.problem(batching.span(), what));
+    if limits.hold >= limits.age_max {
+        return problem("hold_ms must be below age_max_ms, or nothing would be sent".to_owned());
+    }
+    if !(1..=limits::QUEUE_OBSERVATIONS_MAX).contains(&limits.queue_observations_max) {
+        let max = limits::QUEUE_OBSERVATIONS_MAX;
+        return problem(format!("queue_observations_max must be from 1 to {max}"));
+    }
+    if !(1..=limits::BURST_BATCHES_MAX).contains(&limits.burst_batches_max) {
+        let max = limits::BURST_BATCHES_MAX;
+        return problem(format!("burst_datagrams must be from 1 to {max}"));
+    }
+    Ok(limits)
+}
+
+fn privacy_rules(place: &Place<'_>, privacy: &Spanned<PrivacyText>) -> Result<Rules, ConfigError> {
+    let text = privacy.get_ref();
+    let problem = |what: String| place.problem(privacy.span(), what);
+    let address = |key: &str, text: &str| {
+        text.parse::<Address>()
+            .map_err(|error| problem(format!("{key}: {error}")))
+    };
+    let mut rules = Rules {
+        rssi_min_dbm: text.rssi_min_dbm,
+        ..Rules::default()
+    };
+    if let Some(randomised) = &text.randomised {
+        rules.randomised = randomised
+            .parse()
+            .map_err(|error| problem(format!("{error}")))?;
+    }
+    for opted_out in &text.opted_out {
+        rules.opted_out.push(address("opted_out", opted_out)?);
+    }
+    for named in &text.named {
+        let name = named
+            .name
+            .parse()
+            .map_err(|error| problem(format!("named: {error}")))?;
+        rules.named.push((address("named", &named.address)?, name));
+    }
+    Ok(rules)
+}

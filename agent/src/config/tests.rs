@@ -1,0 +1,156 @@
+use super::*;
+use crate::privacy::Randomised;
+
+const MINIMAL: &str = r#"nodes = ["127.0.0.1:4433"]
+
+[identity]
+authority = "ca.pem"
+certificate = "ap-1.pem"
+key = "/keys/ap-1.key"
+
+[[radio]]
+ap = "lobby"
+band = "5"
+
+[[source]]
+kind = "pcap"
+path = "lobby.pcap"
+"#;
+
+fn parse(text: &str) -> Result<FileConfig, ConfigError> {
+    FileConfig::parse(text, Path::new("/etc/trilobite/agent.toml"))
+}
+
+/// The file with one more line under a table, or a line replaced, is refused in these words.
+fn check(from: &str, to: &str, expected: &str) {
+    assert!(MINIMAL.contains(from), "{from}");
+    let error = parse(&MINIMAL.replace(from, to)).expect_err(to).to_string();
+    assert_eq!(
+        error,
+        format!("configuration file /etc/trilobite/agent.toml, {expected}")
+    );
+}
+
+#[test]
+fn the_example_is_valid_and_has_every_key() {
+    let example = include_str!("../../agent.example.toml");
+    let config = parse(example).expect("the example");
+    assert_eq!(config.agent.batcher, BatcherLimits::default());
+    assert_eq!(config.agent.nodes.len(), 2);
+    // Keys that are commented out are valid as well.
+    let uncommented = |line: &str| {
+        let bare = line.strip_prefix("# ").filter(|bare| {
+            bare.starts_with("[[")
+                || bare.split_once(" = ").is_some_and(|(key, _)| {
+                    key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                })
+        });
+        bare.unwrap_or(line).to_owned() + "\n"
+    };
+    let whole: String = example.lines().map(uncommented).collect();
+    let config = parse(&whole).expect("the example with all its keys");
+    assert_eq!(config.agent.privacy.named.len(), 1);
+    assert_eq!(config.agent.server_name.as_deref(), Some("node.example"));
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let config = parse(MINIMAL).expect("valid");
+    assert_eq!(config.authority, Path::new("/etc/trilobite/ca.pem"));
+    assert_eq!(config.key, Path::new("/keys/ap-1.key"));
+    assert_eq!(config.agent.privacy.randomised, Randomised::Count);
+}
+
+#[test]
+fn problems_say_what_where_and_what_to_do() {
+    check(
+        "band = \"5\"",
+        "band = \"5\"\nchannel = 3",
+        "line 11: unknown key \"channel\"; expected \"ap\" or \"band\"",
+    );
+    check(
+        "band = \"5\"",
+        "band = \"4\"",
+        "line 8: unknown band \"4\"; use one of \"2.4\", \"5\", \"6\", \"ble\", \"uwb\"",
+    );
+    check(
+        "key = \"/keys/ap-1.key\"\n",
+        "",
+        "line 3: the key \"key\" is missing; add it, see agent.example.toml",
+    );
+    check(
+        "127.0.0.1:4433",
+        "127.0.0.1",
+        "line 1: \"127.0.0.1\" is no address of a node; use host:port, such as node.example:4433 or \
+         [::1]:4433",
+    );
+    check(
+        "[\"127.0.0.1:4433\"]",
+        "[]",
+        "line 1: nodes is empty; name at least one, such as \"node:4433\"",
+    );
+    check(
+        "kind = \"pcap\"",
+        "kind = \"radio\"",
+        "line 12: unknown kind of source \"radio\"; use one of pcap, replay, synthetic",
+    );
+    check(
+        "kind = \"pcap\"",
+        "kind = \"pcap\"\nspede = 2",
+        "line 12: source pcap: unknown key \"spede\"; expected one of \"path\", \"speed\", \
+         \"access_points\"",
+    );
+    check(
+        "kind = \"pcap\"",
+        "kind = \"pcap\"\nspeed = -2",
+        "line 12: speed is a positive number, or \"max\"",
+    );
+    check(
+        "[[radio]]",
+        "[batching]\nhold_ms = 9000\n[[radio]]",
+        "line 8: hold_ms must be below age_max_ms, or nothing would be sent",
+    );
+    check(
+        "[[radio]]",
+        "[privacy]\nrandomised = \"maybe\"\n[[radio]]",
+        "line 8: unknown policy for randomised clients \"maybe\"; use one of off, count, on",
+    );
+    check(
+        "[[radio]]",
+        "[privacy]\nopted_out = [\"00:11\"]\n[[radio]]",
+        "line 8: opted_out: not an address; write six pairs of hexadecimal digits such as \
+         00:11:22:aa:bb:cc",
+    );
+}
+
+#[test]
+fn what_is_no_toml_is_refused_with_its_line() {
+    let error = parse("nodes = [\n").expect_err("no TOML").to_string();
+    assert!(
+        error.contains("line 1") || error.contains("line 2"),
+        "{error}"
+    );
+    let error = parse("").expect_err("empty").to_string();
+    assert!(error.contains("the key \"nodes\" is missing"), "{error}");
+}
+
+#[test]
+fn a_missing_file_says_so() {
+    let error = FileConfig::load(Path::new("/nowhere/agent.toml")).expect_err("missing");
+    assert!(error.to_string().contains("/nowhere/agent.toml"), "{error}");
+}
+
+#[test]
+fn a_source_that_cannot_be_opened_is_named() {
+    let config = parse(MINIMAL).expect("valid");
+    let own = "ap-1".parse().expect("name");
+    let error = config
+        .open_sources(&own)
+        .err()
+        .expect("no such file")
+        .to_string();
+    assert!(
+        error.ends_with("line 12: source 1 cannot be opened"),
+        "{error}"
+    );
+}

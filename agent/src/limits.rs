@@ -1,0 +1,155 @@
+//! Every limit of the agent, with its reason.
+
+use std::time::Duration;
+
+/// Addresses whose pseudonyms are remembered: 4,096 entries of 16 bytes, 64 kB for good. More
+/// clients than that in sight cost one hash per observation of an evicted one, nothing else.
+pub const PSEUDONYM_CACHE_ENTRIES_MAX: usize = 4_096;
+
+/// Observations that wait in the batcher unless configured otherwise, 40 bytes each: 650 kB, which a
+/// router of 64 MB bears, and 1.6 s of 10,000 observations a second. One more drops the oldest.
+pub const QUEUE_OBSERVATIONS: usize = 16_384;
+
+/// Datagrams that fill a burst unless configured otherwise: quinn gives the kernel ten packets in one
+/// call, and a node spends a quarter on a datagram of a burst of ten.
+pub const BURST_BATCHES: usize = 10;
+
+/// Most datagrams of a burst; the place in a burst must fit sixteen bits. More is taken as this.
+pub const BURST_BATCHES_MAX: usize = 64;
+
+/// How long an observation waits for others unless configured otherwise: a quarter of the second
+/// in which a fix is made.
+pub const HOLD: Duration = Duration::from_millis(250);
+
+/// Observations older than this are not sent unless configured otherwise: a fix of a client that
+/// walks would be five metres and more behind.
+pub const AGE_MAX: Duration = Duration::from_secs(5);
+
+/// Longest datagram, whatever the path takes.
+pub const DATAGRAM_BYTES_MAX: usize = wire::limits::BATCH_BYTES_MAX;
+
+/// Shortest datagram length that a path may announce: QUIC promises packets of 1,200 bytes.
+pub const DATAGRAM_BYTES_MIN: usize = 1_000;
+
+const _: () = assert!(BURST_BATCHES <= BURST_BATCHES_MAX);
+const _: () =
+    assert!(BURST_BATCHES_MAX * wire::batch::rows_max(DATAGRAM_BYTES_MAX, false) < 1 << 16);
+const _: () = assert!(wire::batch::rows_max(DATAGRAM_BYTES_MIN, true) > 0);
+
+/// Longest frame of a capture, in bytes: tcpdump's own limit. A longer one means that the file is
+/// damaged; reading stops there with an error.
+pub const CAPTURED_FRAME_BYTES_MAX: usize = 262_144;
+
+/// Longest block of a pcapng capture that is read, in bytes: a frame with its options. A longer one
+/// of a kind that we need means that the file is damaged.
+pub const CAPTURE_BLOCK_BYTES_MAX: usize = CAPTURED_FRAME_BYTES_MAX + 65_536;
+
+/// Most interfaces of one pcapng section; more means that the file is damaged.
+pub const CAPTURE_INTERFACES_MAX: usize = 1_024;
+
+/// Most randomised clients that are told apart while they are counted, per interval. More are heard
+/// but not told apart: the count then says "at least".
+pub const RANDOMISED_CLIENTS_MAX: usize = 4_096;
+
+/// Datagrams whose row counts are remembered, 2 bytes each: more than fit the transport's send
+/// buffer. Of older ones that the transport never sent, only the datagrams would be counted.
+pub const HANDED_OVER_DATAGRAMS_MAX: usize = 2_048;
+
+/// First wait before a new attempt to connect: a node restarts in less than a second.
+pub const RETRY_FIRST: Duration = Duration::from_millis(200);
+
+/// Longest wait between attempts while the node was there a short while ago: a restarted node is
+/// served again within five seconds.
+pub const RETRY_SHORT_MAX: Duration = Duration::from_millis(1_500);
+
+/// How long the node counts as gone for a short while.
+pub const RETRY_SHORT_WHILE: Duration = Duration::from_mins(10);
+
+/// Longest wait between attempts when the node has been gone for long or refuses the agent.
+pub const RETRY_LONG_MAX: Duration = Duration::from_secs(30);
+
+/// First wait after a refusal: somebody must change something first.
+pub const RETRY_REFUSED_FIRST: Duration = Duration::from_secs(2);
+
+/// How long an attempt to connect may take until the next address is tried.
+pub const CONNECT_MAX: Duration = Duration::from_secs(3);
+
+/// Redirects followed in a row. Two nodes that point at each other would send an agent to and fro.
+pub const REDIRECTS_MAX: u32 = 4;
+
+/// Reports are at least this far apart, whatever the node asks for.
+pub const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// Names of clients in one control frame: 10 bytes for the id and 65 for the longest name each.
+pub const NAMES_PER_FRAME_MAX: usize = 512;
+
+const _: () = assert!(
+    NAMES_PER_FRAME_MAX * (10 + wire::id::NAME_BYTES_MAX + 4) < wire::limits::FRAME_BYTES_MAX
+);
+
+/// Observations taken at once from a source that cannot wait; then the link has its turn.
+pub const DRAIN_OBSERVATIONS_MAX: usize = 4_096;
+
+/// Observations by which one recording may be read ahead of another in the same agent.
+pub const RECORDING_SKEW_OBSERVATIONS_MAX: usize = 64;
+
+/// Longest and shortest time between two looks at the sources: what is heard waits for its burst
+/// anyway, and each wake-up costs more than a hundred observations.
+pub const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(100);
+/// See [`LOOK_INTERVAL_MAX`].
+pub const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// How long to wait for room in the transport's send buffer before looking again.
+pub const ROOM_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Turns in which the transport may find room by itself before that wait begins.
+pub const ROOM_TURNS: u32 = 8;
+
+/// Control frames that wait to be written; reports beyond that are left out, for they add up.
+pub const CONTROL_FRAMES_MAX: usize = 8;
+
+/// How long the answer to `hello` may take.
+pub const WELCOME_MAX: Duration = Duration::from_secs(3);
+
+/// How long leaving may take until what still waits is dropped: as long as it is worth sending.
+pub const FLUSH_MAX: Duration = AGE_MAX;
+
+/// How long the node may take to book the final report.
+pub const SETTLE_MAX: Duration = Duration::from_secs(2);
+
+/// How long to wait after closing until the node has most likely been told.
+pub const FAREWELL_MAX: Duration = Duration::from_millis(500);
+
+/// Readings that a source looks at in one call, most of which may be of no use: some 50 us of the
+/// agent's one thread. After that it comes back.
+pub const PULLS_MAX: usize = 1_024;
+
+/// Most foreign networks that a capture's listener remembers: 8 kB. Control frames of further ones
+/// pass for those of clients.
+pub const ACCESS_POINTS_MAX: usize = 1_024;
+
+/// Longest wait between two turns on a link on which nothing is due.
+pub const IDLE_MAX: Duration = Duration::from_mins(1);
+
+/// Most clients that the summary of a capture tells apart, some 2 MB; further ones are not listed.
+pub const DECODED_CLIENTS_MAX: usize = 65_536;
+
+/// Most rows of one file of a data set, some 600 MB of readings. More is refused.
+pub const DATASET_ROWS_MAX: usize = 10_000_000;
+
+/// Most observations of a recording that is played, some 1 GB. More is refused: play one agent.
+pub const REPLAYED_OBSERVATIONS_MAX: usize = 20_000_000;
+
+/// Most observations that may be configured to wait: 40 MB.
+pub const QUEUE_OBSERVATIONS_MAX: usize = 1_000_000;
+
+/// Longest life of a simulated world, and so the most that a late agent has to catch up with: at a
+/// hundred clients about a second of computing, in steps between which the agent does its work.
+pub const CATCH_UP_MAX: Duration = Duration::from_mins(10);
+
+/// Longest step of a simulated world, in which the agent does nothing else.
+pub const WORLD_STEP: Duration = Duration::from_millis(500);
+
+/// Time between two looks at a simulated world: short against the quarter of a second for which an
+/// observation waits anyway.
+pub const WORLD_LOOK: Duration = Duration::from_millis(50);

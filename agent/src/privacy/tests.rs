@@ -1,0 +1,183 @@
+use wire::Kind;
+
+use super::*;
+
+const FACTORY: Address = Address::new([0x00, 0x1b, 0xc5, 0xd2, 0xe9, 0xa7]);
+const RANDOM: Address = Address::new([0x9a, 0x31, 0xf4, 0xc6, 0x5e, 0x0d]);
+
+fn key(period: u32) -> PseudonymKey {
+    PseudonymKey {
+        period,
+        key: [0x42; 32],
+    }
+}
+
+fn stage(rules: Rules) -> Stage {
+    let mut stage = Stage::new(rules);
+    stage.set_key(&key(1));
+    stage
+}
+
+fn heard(address: Address) -> Heard {
+    Heard {
+        from: Transmitter::Address(address),
+        heard_at_us: 1_000,
+        radio: 0,
+        rssi_dbm: Some(-60),
+        noise_dbm: None,
+        channel: 6,
+        kind: Kind::Probe,
+        associated: false,
+        range: None,
+    }
+}
+
+#[test]
+fn agents_with_one_key_agree_and_periods_do_not() {
+    let [mut a, mut b] = [stage(Rules::default()), stage(Rules::default())];
+    let before = a.handle(heard(FACTORY)).unwrap();
+    assert_eq!(Some(before), b.handle(heard(FACTORY)));
+    a.set_key(&key(2));
+    assert_ne!(before.client, a.handle(heard(FACTORY)).unwrap().client);
+}
+
+#[test]
+fn a_randomised_client_is_only_counted_unless_it_is_associated() {
+    let mut stage = stage(Rules::default());
+    assert_eq!(stage.handle(heard(RANDOM)), None);
+    assert_eq!(stage.handle(heard(RANDOM)), None);
+    assert_eq!(
+        stage.take_randomised(),
+        RandomisedCount {
+            heard: 2,
+            clients: 1
+        }
+    );
+    assert_eq!(stage.take_randomised(), RandomisedCount::default());
+    let observation = stage
+        .handle(Heard {
+            associated: true,
+            ..heard(RANDOM)
+        })
+        .unwrap();
+    assert!(observation.randomised && observation.associated);
+    assert_eq!(
+        stage.counters(),
+        Counters {
+            passed: 1,
+            randomised: 2,
+            ..Counters::default()
+        }
+    );
+}
+
+#[test]
+fn the_policies_off_and_on() {
+    let mut off = stage(Rules {
+        randomised: Randomised::Off,
+        ..Rules::default()
+    });
+    assert_eq!(off.handle(heard(RANDOM)), None);
+    assert_eq!(off.take_randomised(), RandomisedCount::default());
+    assert_eq!(off.counters().randomised, 1, "dropped, never silently");
+    let mut on = stage(Rules {
+        randomised: Randomised::On,
+        ..Rules::default()
+    });
+    assert!(on.handle(heard(RANDOM)).unwrap().randomised);
+    assert!("maybe".parse::<Randomised>().is_err());
+}
+
+#[test]
+fn counting_is_bounded() {
+    let mut stage = stage(Rules::default());
+    for n in 0..2 * RANDOMISED_CLIENTS_MAX as u32 {
+        let [a, b, c, d] = n.to_be_bytes();
+        stage.handle(heard(Address::new([0x02, 0, a, b, c, d])));
+    }
+    assert_eq!(stage.take_randomised().clients, RANDOMISED_CLIENTS_MAX);
+}
+
+#[test]
+fn every_drop_has_its_counter() {
+    let mut stage = stage(Rules {
+        rssi_min_dbm: Some(-80),
+        opted_out: vec![FACTORY],
+        ..Rules::default()
+    });
+    assert_eq!(stage.handle(heard(FACTORY)), None);
+    assert_eq!(stage.handle(heard(Address::new([0xff; 6]))), None);
+    assert_eq!(
+        stage.handle(Heard {
+            rssi_dbm: Some(-81),
+            ..heard(FACTORY)
+        }),
+        None
+    );
+    let expected = Counters {
+        opted_out: 1,
+        not_a_device: 1,
+        weak: 1,
+        ..Counters::default()
+    };
+    assert_eq!(stage.counters(), expected);
+}
+
+#[test]
+fn named_clients_pass_without_a_key_and_others_do_not() {
+    let name = ClientName::new("forklift-3").unwrap();
+    let named = vec![(RANDOM, name.clone())];
+    let mut stage = Stage::new(Rules {
+        named,
+        ..Rules::default()
+    });
+    assert_eq!(
+        stage.handle(heard(RANDOM)).unwrap().client,
+        named_client_id(&name)
+    );
+    assert_eq!(stage.names(), [(named_client_id(&name), name)]);
+    assert_eq!(stage.handle(heard(FACTORY)), None);
+    assert_eq!(stage.counters().without_key, 1);
+    let known = Heard {
+        from: Transmitter::Client(ClientId(7)),
+        ..heard(FACTORY)
+    };
+    assert_eq!(stage.handle(known).unwrap().client, ClientId(7));
+}
+
+#[test]
+fn no_address_leaves_in_any_form() {
+    let rules = Rules {
+        randomised: Randomised::On,
+        opted_out: vec![RANDOM],
+        ..Rules::default()
+    };
+    let rules_text = format!("{rules:?}");
+    let mut stage = stage(rules);
+    let observation = stage.handle(heard(FACTORY)).unwrap();
+    let text = format!("{rules_text} {observation:?} {stage:?}").to_lowercase();
+    for octets in [FACTORY.octets(), RANDOM.octets()] {
+        assert!(
+            !crate::testing::forms_of(octets)
+                .iter()
+                .any(|form| text.contains(form)),
+            "{text}"
+        );
+    }
+    let mut bytes = Vec::new();
+    let header = wire::batch::Header {
+        session: wire::Session(1),
+        sequence: 0,
+        first_observation: 0,
+        sent_us: 1_000,
+        radio: 0,
+    };
+    wire::batch::BatchWriter::new(1_200).encode(&header, &[observation], &mut bytes);
+    for octets in [FACTORY.octets(), RANDOM.octets()] {
+        // Three bytes in a row, either way round, would give away a vendor or a device.
+        let reversed: Vec<u8> = octets.iter().rev().copied().collect();
+        for part in octets.windows(3).chain(reversed.windows(3)) {
+            assert!(!bytes.windows(3).any(|window| window == part));
+        }
+    }
+}

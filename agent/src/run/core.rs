@@ -1,0 +1,196 @@
+//! Sources, batcher and session of a running agent, and the clock that they share.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use wire::Frame;
+use wire::frame::{Clock, PseudonymKey};
+
+use crate::batcher::Batcher;
+use crate::intake::{Flow, Intake};
+use crate::limits::{LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN};
+use crate::session::AgentSession;
+use crate::status::{AgentOutcome, AgentStatus, Ending};
+
+/// All of an agent but its link.
+pub(super) struct Core {
+    pub(super) batcher: Batcher,
+    pub(super) session: AgentSession,
+    intake: Intake,
+    status: watch::Sender<AgentStatus>,
+    started: Instant,
+    look_interval_us: u64,
+    looked_at_us: u64,
+    flow: Flow,
+    leaving: bool,
+}
+
+impl Core {
+    pub(super) fn new(
+        intake: Intake,
+        batcher: Batcher,
+        session: AgentSession,
+        status: watch::Sender<AgentStatus>,
+        hold: Duration,
+    ) -> Self {
+        let look_interval = (hold / 8).clamp(LOOK_INTERVAL_MIN, LOOK_INTERVAL_MAX);
+        Self {
+            batcher,
+            session,
+            intake,
+            status,
+            started: Instant::now(),
+            look_interval_us: look_interval.as_micros() as u64,
+            looked_at_us: 0,
+            flow: Flow::Now,
+            leaving: false,
+        }
+    }
+
+    /// The agent's monotonic clock.
+    pub(super) fn now_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
+    /// That time of the monotonic clock, for a timer.
+    pub(super) fn instant(&self, at_us: u64) -> Instant {
+        self.started + Duration::from_micros(at_us)
+    }
+
+    pub(super) fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    pub(super) fn handle_key(&mut self, key: &PseudonymKey) {
+        self.intake.handle_key(key);
+    }
+
+    /// Looks at the sources if it is time to.
+    pub(super) fn fill(&mut self, now_us: u64) {
+        if self
+            .look_due_us(now_us)
+            .is_some_and(|due_us| due_us <= now_us)
+        {
+            self.flow = self.intake.fill(now_us, &mut self.batcher);
+            self.looked_at_us = now_us;
+        }
+    }
+
+    /// When to look at the sources again; `None` when that is never, or depends on room.
+    pub(super) fn look_due_us(&self, now_us: u64) -> Option<u64> {
+        match self.flow {
+            Flow::Now => Some(now_us),
+            Flow::At(at_us) => Some(at_us.max(self.looked_at_us + self.look_interval_us)),
+            Flow::WithRoom if self.batcher.room_soon() > 0 && self.session.session().is_some() => {
+                Some(now_us)
+            }
+            Flow::WithRoom | Flow::Finished => None,
+        }
+    }
+
+    /// Nothing will be heard any more.
+    pub(super) fn is_finished(&self) -> bool {
+        self.flow == Flow::Finished
+    }
+
+    /// The clock that stamps observations, as far as batches may be packed now.
+    ///
+    /// A recording may be read far ahead; it is packed deadline by deadline all the same.
+    pub(super) fn packing_clock_us(&self, now_us: u64) -> u64 {
+        let clock_us = self.intake.clock_us(now_us);
+        match (self.intake.clock(), self.batcher.deadline_us()) {
+            (Clock::Monotonic, _) | (_, None) => clock_us,
+            (Clock::Recording, Some(deadline_us)) if self.leaving => deadline_us,
+            (Clock::Recording, Some(deadline_us)) => clock_us.min(deadline_us),
+        }
+    }
+
+    /// When a batch is due, on the agent's monotonic clock.
+    pub(super) fn batch_due_us(&self, now_us: u64) -> Option<u64> {
+        let due_us = self.batcher.poll_timeout()?;
+        match self.intake.clock() {
+            Clock::Monotonic => Some(due_us),
+            // Due when the sources have come so far; reading them is what wakes us.
+            Clock::Recording => (due_us <= self.packing_clock_us(now_us)).then_some(now_us),
+        }
+    }
+
+    /// All that waits is to leave before its deadline, as far as it can.
+    pub(super) fn flush(&mut self) {
+        // In a recording, what was read ahead would leave as if it had been heard together.
+        if self.intake.clock() == Clock::Monotonic {
+            self.batcher.handle_flush();
+        }
+    }
+
+    pub(super) fn begin_leaving(&mut self) {
+        self.leaving = true;
+        self.flush();
+    }
+
+    pub(super) fn end_leaving(&mut self) {
+        self.leaving = false;
+    }
+
+    /// Reads the sources while there is no connection. Returns when there is nothing left to hear
+    /// and nothing left to tell the node.
+    pub(super) async fn collect(&mut self) {
+        loop {
+            let now_us = self.now_us();
+            self.fill(now_us);
+            if self.is_finished() && !self.session.owes(&self.batcher) {
+                return;
+            }
+            match self.look_due_us(now_us) {
+                Some(due_us) if due_us <= now_us => tokio::task::yield_now().await,
+                Some(due_us) => tokio::time::sleep_until(self.instant(due_us)).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    pub(super) fn handle_frame(&mut self, frame: Frame) {
+        let now_us = self.now_us();
+        let clock_us = self.packing_clock_us(now_us);
+        self.session
+            .handle_frame(frame, &mut self.batcher, now_us, clock_us);
+    }
+
+    /// The final report of the session, if there is one.
+    pub(super) fn leave_session(&mut self, datagrams_sent: u64) -> Option<Frame> {
+        let clock_us = self.intake.clock_us(self.now_us());
+        self.session
+            .leave(&mut self.batcher, datagrams_sent, clock_us)
+    }
+
+    pub(super) fn handle_link_lost(&mut self, datagrams_sent: u64) {
+        self.session
+            .handle_link_lost(&mut self.batcher, datagrams_sent);
+        self.publish();
+    }
+
+    /// Tells those who follow this agent.
+    pub(super) fn publish(&self) {
+        self.status.send_replace(AgentStatus {
+            session: self.session.session(),
+            sessions: self.session.sessions(),
+            counters: self.session.total(&self.batcher),
+        });
+    }
+
+    pub(super) fn into_outcome(mut self, ending: Ending) -> AgentOutcome {
+        let settled = !self.session.owes(&self.batcher);
+        self.batcher.handle_give_up();
+        self.publish();
+        AgentOutcome {
+            ending,
+            settled,
+            sessions: self.session.sessions(),
+            counters: self.session.total(&self.batcher),
+            privacy: self.intake.privacy(),
+            sources: self.intake.health(),
+            source_errors: self.intake.take_errors(),
+        }
+    }
+}
