@@ -1,1 +1,41 @@
 //! Receive, keep a window per client of the worker's sites, ask `locate`, hand out fixes.
+//!
+//! It stores nothing, serves no HTTP and knows no message: what must not be lost goes another way.
+//! A missed observation costs a little accuracy; a repeated one changes nothing.
+//!
+//! Start with [`Worker`], plain code that owns the sites of one thread, and [`Pipeline`], which
+//! gives workers their threads, sockets and time. What they count is in [`Books`].
+//!
+//! # Invariants
+//! - An observation changes state at most once: its batch's number passes a window per session.
+//! - An observation that vanishes adds one to a [`DropReason`](books::DropReason) or to `lost`.
+//! - The fold allocates nothing per observation, takes no lock, reads no clock and logs nothing.
+//! - All agents of a site meet on one worker, whose tables are private.
+
+pub mod account;
+pub mod books;
+pub mod clock;
+pub mod ledger;
+pub mod limits;
+pub mod line;
+pub mod outlet;
+pub mod pipeline;
+mod probe;
+mod ranges;
+pub mod receive;
+mod recorded;
+pub mod sequence;
+mod session;
+pub mod shard;
+pub mod snapshot;
+pub mod table;
+pub mod worker;
+
+pub use books::{Books, DropReason, Tally};
+pub use ledger::SessionKey;
+pub use outlet::{FixQueue, SentFix};
+pub use pipeline::{Pipeline, PipelineConfig};
+pub use session::Refusal;
+pub use shard::ShardConfig;
+pub use snapshot::{AgentSnapshot, Connection, Snapshot, WorkerSnapshot};
+pub use worker::{ServedSite, Worker, WorkerConfig};

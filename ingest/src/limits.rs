@@ -1,0 +1,61 @@
+//! Every limit of the receiving side, with its reason.
+
+use std::time::Duration;
+
+/// Radios remembered per client: eight fill one 64-byte line, so that an observation costs one
+/// cache miss. A ninth radio replaces the weakest or stalest of them.
+pub const RADIOS_PER_CLIENT_MAX: usize = 8;
+
+/// Sequence numbers remembered per session. An agent sends bursts of ten datagrams; a network that
+/// reorders by more than a hundred bursts does not exist indoors. Older arrivals are `late`.
+pub const SEQUENCE_WINDOW_LEN: u64 = 1_024;
+
+/// Furthest jump ahead of a sequence number. A larger one is a broken or lying agent, whose
+/// arithmetic must not fill the ledger with losses.
+pub const SEQUENCE_JUMP_MAX: u64 = 1 << 24;
+
+/// Parts into which a shard's clients are divided by the top bits of their ids. A part grows by
+/// itself, so that no single growth stalls reception, and is the unit of the solve sweep.
+pub const SEGMENTS: usize = 256;
+
+/// Fixes made in one go before reception gets its turn: at 10 us each, 2 ms.
+pub const SOLVES_PER_TICK_MAX: usize = 200;
+
+/// Oldest observation that is accepted, by the node's clock. Older ones are worth nothing to a live
+/// map and are dropped as `time`.
+pub const OBSERVATION_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// A client that nobody heard for so long is forgotten, track and all.
+pub const CLIENT_SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Fixes that wait for the fan-out. When it falls behind, the oldest are dropped and counted:
+/// a position is worth less the older it is.
+pub const FIX_QUEUE_LEN: usize = 65_536;
+
+/// Ended sessions kept per agent, since its next `hello` may tell how they really ended. Older ones
+/// are booked as they stand.
+pub const ENDED_PER_AGENT_MAX: usize = 4;
+
+/// Observations that wait for a recording's clock. Beyond it the clock is pushed on, since agents
+/// that replay must not fill the memory of the node.
+pub const RECORDED_WAITING_MAX: usize = 4_000_000;
+
+/// How long a report of a recording's clock waits for datagrams that were sent before it.
+pub const RECORDED_GRACE: Duration = Duration::from_millis(250);
+
+/// Time for an accepted connection to open its control stream and say `hello`.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for a refused or redirected agent to read why and leave.
+pub const PARTING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Datagrams of one connection handled in a row before others get their turn.
+pub const DATAGRAMS_PER_TURN_MAX: usize = 256;
+
+/// Latency probes that wait in one segment for their client's next fix; further ones are not taken,
+/// since a sample is enough.
+pub const PROBES_PER_SEGMENT_MAX: usize = 64;
+
+const _: () = assert!(SEGMENTS.is_power_of_two());
+const _: () = assert!(SEQUENCE_WINDOW_LEN % 64 == 0);
+const _: () = assert!(OBSERVATION_AGE_MAX.as_secs() < CLIENT_SILENCE_MAX.as_secs());
