@@ -1,1 +1,36 @@
-//! node.
+//! The receiving process: ingest pipelines, the HTTP face, the page. Wiring only.
+//!
+//! It decides nothing about observations or positions: `ingest` and `locate` do. It stores nothing
+//! but what its owner asks to record.
+//!
+//! Start with [`Node`], which puts the parts together, and [`http`], which shows them. The
+//! program's commands are [`serve`], [`demo`], [`validate`] and [`certificates`].
+//!
+//! # Invariants
+//! - Readers never block a worker: what leaves one passes a bounded queue that drops the oldest.
+//! - HTTP listens on loopback only.
+//! - No request leaves the machine; the page loads nothing from elsewhere.
+
+pub mod body;
+pub mod certificates;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod fan_out;
+pub mod http;
+pub mod latest;
+pub mod metrics;
+pub mod names;
+pub mod node;
+pub mod periods;
+pub mod program;
+pub mod record;
+pub mod serve;
+pub mod signals;
+pub mod sites;
+pub mod status;
+pub mod summary;
+pub mod validate;
+pub mod view;
+
+pub use node::{Node, NodeParts};

@@ -1,0 +1,260 @@
+//! The books as readers see them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::rounded;
+use super::time::rfc3339;
+use crate::latest::HubCounts;
+use crate::status::{AgentView, Books, LatencyView, StatusView, Tally, WorkerView};
+
+/// The whole ledger.
+#[derive(Debug, Serialize)]
+pub struct LedgerBody {
+    /// When this was written.
+    pub time: String,
+    /// All sites together.
+    pub total: BooksBody,
+    /// Each site.
+    pub sites: Vec<SiteBooksBody>,
+    /// Each agent.
+    pub agents: Vec<AgentBody>,
+    /// Time from the radio to the fix.
+    pub latency: LatencyBody,
+    /// Each worker thread.
+    pub workers: Vec<WorkerBody>,
+}
+
+/// A site's part of the ledger.
+#[derive(Debug, Serialize)]
+pub struct SiteBooksBody {
+    /// Id of the site.
+    pub site: String,
+    /// Its books.
+    pub books: BooksBody,
+    /// What became of its fixes.
+    pub fixes: FixCountsBody,
+}
+
+/// What became of a site's fixes.
+#[derive(Debug, Serialize)]
+pub struct FixCountsBody {
+    /// Clients with a fix now.
+    pub clients: u64,
+    /// Fixes published since the start.
+    pub published: u64,
+    /// Clients forgotten for their age.
+    pub expired: u64,
+    /// Fixes not kept because too many clients were known.
+    pub refused: u64,
+    /// Fixes that slow readers of a stream lost.
+    pub lagged: u64,
+}
+
+/// One agent.
+#[derive(Debug, Serialize)]
+pub struct AgentBody {
+    /// Its name.
+    pub agent: String,
+    /// Id of its site.
+    pub site: String,
+    /// Whether a session is open.
+    pub connected: bool,
+    /// Address of its last connection.
+    pub remote: String,
+    /// Round trip in milliseconds.
+    pub rtt_ms: f64,
+    /// Seconds since it was last heard.
+    pub last_heard_s: f64,
+    /// Its books.
+    pub books: BooksBody,
+}
+
+/// Where every observation went.
+#[derive(Debug, Default, Serialize)]
+pub struct BooksBody {
+    /// What agents had to send.
+    pub offered: TallyBody,
+    /// What agents discarded.
+    pub dropped_at_agent: AgentDropsBody,
+    /// What the network lost.
+    pub lost: TallyBody,
+    /// What a crash of either end hides.
+    pub unknown: TallyBody,
+    /// What reached the node.
+    pub received: TallyBody,
+    /// What the node discarded.
+    pub dropped_at_node: NodeDropsBody,
+    /// What changed a client's window.
+    pub folded: TallyBody,
+    /// Observations offered that no other entry explains.
+    pub residual: u64,
+}
+
+/// An amount counted both ways.
+#[derive(Debug, Default, Serialize)]
+pub struct TallyBody {
+    /// Observations.
+    pub observations: u64,
+    /// Datagrams.
+    pub datagrams: u64,
+}
+
+/// What agents discarded.
+#[derive(Debug, Default, Serialize)]
+pub struct AgentDropsBody {
+    /// In all.
+    #[serde(flatten)]
+    pub total: TallyBody,
+    /// Observations by reason.
+    pub by_reason: BTreeMap<&'static str, u64>,
+}
+
+/// What the node discarded.
+#[derive(Debug, Default, Serialize)]
+pub struct NodeDropsBody {
+    /// In all.
+    #[serde(flatten)]
+    pub total: TallyBody,
+    /// By reason.
+    pub by_reason: BTreeMap<&'static str, TallyBody>,
+}
+
+/// Time from the radio to the fix, in milliseconds.
+#[derive(Debug, Serialize)]
+pub struct LatencyBody {
+    /// Half of the fixes are faster.
+    pub p50_ms: f64,
+    /// Nine of ten are faster.
+    pub p90_ms: f64,
+    /// All but one in a hundred are faster.
+    pub p99_ms: f64,
+    /// The slowest.
+    pub max_ms: f64,
+}
+
+/// One worker thread.
+#[derive(Debug, Serialize)]
+pub struct WorkerBody {
+    /// Processor time in seconds; 0 where the system does not tell.
+    pub cpu_s: f64,
+    /// Clients in its tables.
+    pub clients: u64,
+    /// Fixes made.
+    pub fixes: u64,
+    /// Fixes dropped because the queue to the readers was full.
+    pub queue_dropped_fixes: u64,
+}
+
+impl LedgerBody {
+    /// The ledger at `now_us`, for sites with their ids and the hub's counts. A site without books
+    /// has empty ones: nobody has spoken for it yet.
+    pub fn new(status: &StatusView, sites: &[(&str, HubCounts)], now_us: u64) -> Self {
+        let site = |(site, counts): &(&str, HubCounts)| SiteBooksBody {
+            site: (*site).to_owned(),
+            books: status
+                .ledger
+                .site(site)
+                .map(BooksBody::from)
+                .unwrap_or_default(),
+            fixes: (*counts).into(),
+        };
+        Self {
+            time: rfc3339(now_us),
+            total: (&status.ledger.total).into(),
+            sites: sites.iter().map(site).collect(),
+            agents: status.ledger.agents.iter().map(AgentBody::from).collect(),
+            latency: status.latency.into(),
+            workers: status.workers.iter().map(WorkerBody::from).collect(),
+        }
+    }
+}
+
+impl From<Tally> for TallyBody {
+    fn from(tally: Tally) -> Self {
+        Self {
+            observations: tally.observations,
+            datagrams: tally.datagrams,
+        }
+    }
+}
+
+impl From<&Books> for BooksBody {
+    fn from(books: &Books) -> Self {
+        let node_reasons = books.dropped_node_by_reason.iter();
+        Self {
+            offered: books.offered.into(),
+            dropped_at_agent: AgentDropsBody {
+                total: books.dropped_agent.into(),
+                by_reason: books.dropped_agent_by_reason.iter().copied().collect(),
+            },
+            lost: books.lost.into(),
+            unknown: books.unknown.into(),
+            received: books.received.into(),
+            dropped_at_node: NodeDropsBody {
+                total: books.dropped_node.into(),
+                by_reason: node_reasons
+                    .map(|(reason, tally)| (*reason, (*tally).into()))
+                    .collect(),
+            },
+            folded: books.folded.into(),
+            residual: books.residual.observations,
+        }
+    }
+}
+
+impl From<&AgentView> for AgentBody {
+    fn from(view: &AgentView) -> Self {
+        Self {
+            agent: view.agent.clone(),
+            site: view.site.clone(),
+            connected: view.connected,
+            remote: view.remote.clone(),
+            rtt_ms: rounded(view.rtt_ms, 2),
+            last_heard_s: rounded(view.last_heard_s, 1),
+            books: (&view.books).into(),
+        }
+    }
+}
+
+impl From<HubCounts> for FixCountsBody {
+    fn from(counts: HubCounts) -> Self {
+        let HubCounts {
+            clients,
+            published,
+            expired,
+            refused,
+            lagged,
+        } = counts;
+        Self {
+            clients,
+            published,
+            expired,
+            refused,
+            lagged,
+        }
+    }
+}
+
+impl From<LatencyView> for LatencyBody {
+    fn from(latency: LatencyView) -> Self {
+        Self {
+            p50_ms: rounded(latency.p50_ms, 2),
+            p90_ms: rounded(latency.p90_ms, 2),
+            p99_ms: rounded(latency.p99_ms, 2),
+            max_ms: rounded(latency.max_ms, 2),
+        }
+    }
+}
+
+impl From<&WorkerView> for WorkerBody {
+    fn from(worker: &WorkerView) -> Self {
+        Self {
+            cpu_s: rounded(worker.cpu_s, 3),
+            clients: worker.clients,
+            fixes: worker.fixes,
+            queue_dropped_fixes: worker.queue_dropped_fixes,
+        }
+    }
+}

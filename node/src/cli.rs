@@ -1,0 +1,181 @@
+//! The command line of `trilobite`, written for a person.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use wire::{AgentName, SiteName};
+
+/// Real-time indoor location from what access points already hear.
+///
+/// Agents on access points stream who they hear to this node over QUIC; the node locates every
+/// client and shows it on a map. Start with `trilobite demo`.
+#[derive(Debug, Parser)]
+#[command(name = "trilobite", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `trilobite` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show it: a simulated building, agents over real QUIC on loopback, fixes, the map in a browser
+    Demo(DemoArgs),
+    /// Run a node: receive from agents, locate, serve the map and the API
+    Serve(ServeArgs),
+    /// Check a site file and say what is wrong in it, line by line
+    Validate(ValidateArgs),
+    /// Make certificates for the node and its agents
+    #[command(subcommand)]
+    Ca(CaCommand),
+}
+
+/// Options of the demo.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Stop after so many seconds; without it, run until Ctrl-C
+    #[arg(long, value_name = "SECONDS")]
+    pub seconds: Option<f64>,
+    /// Seed of the simulated world: the same seed gives the same walks and the same radio
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many clients walk about
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=20_000))]
+    pub clients: u64,
+    /// Site file to simulate instead of the built-in office of three floors
+    #[arg(long, value_name = "FILE")]
+    pub site: Option<PathBuf>,
+    /// Share of UDP packets from agents to node that the network loses, 0 to 0.95
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub loss: f64,
+    /// Mean number of packets lost in a row; 1 loses each packet by itself
+    #[arg(long, default_value_t = 1.0, value_name = "PACKETS", value_parser = burst)]
+    pub burst: f64,
+    /// Serve no map; for scripts and CI
+    #[arg(long)]
+    pub headless: bool,
+    /// Print the result as one JSON object on stdout at the end
+    #[arg(long)]
+    pub json: bool,
+    /// Where to serve the map
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS", value_parser = loopback)]
+    pub http: SocketAddr,
+    /// Write what the node receives to a recording, for `trilobite-load replay`
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Configuration file; node.example.toml explains every key
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Write what the node receives to a recording, for `trilobite-load replay`
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+}
+
+/// Options of `validate`.
+#[derive(Debug, Clone, Args)]
+pub struct ValidateArgs {
+    /// Site files to check
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// What `trilobite ca` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CaCommand {
+    /// Make an authority of your own and a certificate for the node
+    Init {
+        /// Folder for keys and certificates; created when missing, never overwritten
+        #[arg(long, default_value = "pki", value_name = "DIR")]
+        dir: PathBuf,
+        /// Name or address under which agents reach the node; repeat for several
+        #[arg(long = "name", value_name = "NAME", default_values_t = default_names())]
+        names: Vec<String>,
+        /// Days until the node's certificate expires
+        #[arg(long, default_value_t = 365)]
+        days: u32,
+    },
+    /// Make a certificate for one agent at one site
+    Issue {
+        /// Id of the agent: the AP's id in the site file, unless its `agent` key says otherwise
+        #[arg(long, value_name = "ID")]
+        agent: AgentName,
+        /// Id of the site
+        #[arg(long, value_name = "SITE")]
+        site: SiteName,
+        /// Folder made by `trilobite ca init`
+        #[arg(long, default_value = "pki", value_name = "DIR")]
+        dir: PathBuf,
+        /// Days until the certificate expires
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+        /// Replace an existing certificate of this agent
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+fn default_names() -> Vec<String> {
+    ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec()
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 0.95, "a share from 0 to 0.95, such as 0.3")
+}
+
+fn burst(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        1.0,
+        1_000.0,
+        "a mean run of 1 to 1000 packets, such as 8",
+    )
+}
+
+fn number(text: &str, least: f64, most: f64, wanted: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (least..=most).contains(&value) => Ok(value),
+        _ => Err(format!("use {wanted}")),
+    }
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let wanted = "use a loopback address and a port, such as 127.0.0.1:8080";
+    let address: SocketAddr = text.parse().map_err(|_| wanted.to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err(wanted.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn absurd_values_are_refused_in_words() {
+        for (flag, value) in [
+            ("--loss", "1.5"),
+            ("--loss", "nan"),
+            ("--burst", "0"),
+            ("--http", "0.0.0.0:80"),
+        ] {
+            let error = Cli::try_parse_from(["trilobite", "demo", flag, value]).unwrap_err();
+            assert!(error.to_string().contains("use a "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The node's configuration: one TOML file, unknown keys refused.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// What `trilobite serve --config` reads. Relative paths are relative to the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Folder for what must survive a restart: the stateless-reset key. Created when missing.
+    pub state_dir: PathBuf,
+    /// Folder in memory (tmpfs) for pseudonym keys, so that a restart of the process keeps clients
+    /// recognisable. Without it the keys live and die with the process.
+    #[serde(default)]
+    pub runtime_dir: Option<PathBuf>,
+    /// Worker threads, each with a UDP port of its own from `quic.listen` on.
+    #[serde(default = "one")]
+    pub workers: usize,
+    /// Agents connect here.
+    pub quic: QuicConfig,
+    /// People and programs look here.
+    #[serde(default)]
+    pub http: HttpConfig,
+    /// How fixes are made.
+    #[serde(default)]
+    pub locate: LocateConfig,
+    /// How long a pseudonym lasts.
+    #[serde(default)]
+    pub pseudonyms: PseudonymConfig,
+    /// Run on the clock of a recording instead of the node's.
+    #[serde(default)]
+    pub recording: Option<RecordingConfig>,
+    /// The sites that the node serves.
+    #[serde(rename = "site")]
+    pub sites: Vec<SiteConfig>,
+}
+
+/// The QUIC listener and its certificates.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuicConfig {
+    /// Address of the first worker.
+    #[serde(default = "quic_listen")]
+    pub listen: SocketAddr,
+    /// The authority that agents' certificates must come from.
+    pub authority: PathBuf,
+    /// The node's certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// The HTTP listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Where to listen; loopback only.
+    pub listen: SocketAddr,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+        }
+    }
+}
+
+/// How fixes are made.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LocateConfig {
+    /// Fixes per second and client.
+    pub fix_hz: f64,
+    /// Oldest sighting that takes part in a fix, in seconds.
+    pub window_s: f32,
+    /// Most clients of one site.
+    pub clients_per_site_max: usize,
+}
+
+impl Default for LocateConfig {
+    fn default() -> Self {
+        let shard = ingest::ShardConfig::default();
+        Self {
+            fix_hz: shard.fix_hz,
+            window_s: shard.window_s,
+            clients_per_site_max: shard.clients_max,
+        }
+    }
+}
+
+/// How long a pseudonym lasts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PseudonymConfig {
+    /// Hours until all clients of a site get new pseudonyms.
+    pub period_h: f64,
+    /// Hour of the day, in UTC, at which a period of 24 hours begins: put local night here.
+    pub starts_at_utc_h: f64,
+}
+
+impl Default for PseudonymConfig {
+    fn default() -> Self {
+        Self {
+            period_h: 24.0,
+            starts_at_utc_h: 3.0,
+        }
+    }
+}
+
+/// Run on the clock of a recording.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingConfig {
+    /// Agents that replay it: the clock starts when all have come.
+    pub agents: usize,
+}
+
+/// A site that the node serves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteConfig {
+    /// The site file.
+    pub file: PathBuf,
+    /// The calibration file; `<site file>.calibration.toml` beside it where it exists.
+    #[serde(default)]
+    pub calibration: Option<PathBuf>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read configuration {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no valid TOML, or has a key that the node does not know.
+    #[error("configuration {path}: {what}")]
+    Parse {
+        /// Which.
+        path: PathBuf,
+        /// Where and what.
+        what: String,
+    },
+    /// A value is out of its range.
+    #[error("configuration {path}, {key}: {what}")]
+    Value {
+        /// Which.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What is wrong and what to do.
+        what: String,
+    },
+}
+
+impl NodeConfig {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] tells file, key, what is wrong and what to do.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            what: error.to_string().trim_end().to_owned(),
+        })?;
+        config.check(path)?;
+        config.resolve(path.parent().unwrap_or(Path::new(".")));
+        Ok(config)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let wrong = |key, what: String| {
+            Err(ConfigError::Value {
+                path: path.to_owned(),
+                key,
+                what,
+            })
+        };
+        if !(1..=256).contains(&self.workers) {
+            return wrong(
+                "workers",
+                format!("{} is not a number of threads; use 1 to 256", self.workers),
+            );
+        }
+        if self.sites.is_empty() {
+            return wrong("site", "no site; add [[site]] with file = \"...\"".into());
+        }
+        if !self.http.listen.ip().is_loopback() {
+            return wrong(
+                "http.listen",
+                format!(
+                    "{} is not loopback, and positions must not leave the machine unprotected; \
+                     listen on 127.0.0.1 and put a proxy with TLS and authentication before it",
+                    self.http.listen
+                ),
+            );
+        }
+        if !(self.locate.fix_hz.is_finite() && (0.01..=50.0).contains(&self.locate.fix_hz)) {
+            return wrong(
+                "locate.fix_hz",
+                format!("{} is out of range; use 0.01 to 50", self.locate.fix_hz),
+            );
+        }
+        if !(0.1..=60.0).contains(&self.locate.window_s) {
+            return wrong(
+                "locate.window_s",
+                format!("{} is out of range; use 0.1 to 60", self.locate.window_s),
+            );
+        }
+        if self.locate.clients_per_site_max == 0 {
+            return wrong(
+                "locate.clients_per_site_max",
+                "0 would drop every client; use 1 or more".into(),
+            );
+        }
+        if !(0.25..=24.0).contains(&self.pseudonyms.period_h) {
+            return wrong(
+                "pseudonyms.period_h",
+                format!(
+                    "{} is out of range; use 0.25 to 24",
+                    self.pseudonyms.period_h
+                ),
+            );
+        }
+        if !(0.0..24.0).contains(&self.pseudonyms.starts_at_utc_h) {
+            return wrong(
+                "pseudonyms.starts_at_utc_h",
+                format!(
+                    "{} is no hour of the day; use 0 to below 24",
+                    self.pseudonyms.starts_at_utc_h
+                ),
+            );
+        }
+        if self
+            .recording
+            .is_some_and(|recording| recording.agents == 0)
+        {
+            return wrong(
+                "recording.agents",
+                "0 agents never replay anything; use 1 or more".into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        let paths = [
+            &mut self.state_dir,
+            &mut self.quic.authority,
+            &mut self.quic.certificate,
+            &mut self.quic.key,
+        ];
+        let sites = self
+            .sites
+            .iter_mut()
+            .flat_map(|site| std::iter::once(&mut site.file).chain(site.calibration.as_mut()));
+        for path in paths
+            .into_iter()
+            .chain(self.runtime_dir.as_mut())
+            .chain(sites)
+        {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+fn quic_listen() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 4433)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../node.example.toml");
+
+    fn parse(text: &str) -> Result<NodeConfig, ConfigError> {
+        NodeConfig::parse(text, Path::new("etc/node.toml"))
+    }
+
+    #[test]
+    fn the_example_is_valid_and_paths_follow_the_file() {
+        let config = parse(EXAMPLE).unwrap();
+        assert_eq!(config.quic.listen.port(), 4433);
+        assert!(config.sites[0].file.starts_with("etc"));
+    }
+
+    #[test]
+    fn mistakes_tell_the_key_and_what_to_do() {
+        let cases = [
+            ("workers = 1", "workers = 0", "workers: 0 is not"),
+            ("workers = 1", "wrokers = 1", "wrokers"),
+            ("127.0.0.1:8080", "0.0.0.0:8080", "listen on 127.0.0.1"),
+            ("fix_hz = 1.0", "fix_hz = nan", "locate.fix_hz"),
+            ("period_h = 24.0", "period_h = 48.0", "use 0.25 to 24"),
+        ];
+        for (from, to, expected) in cases {
+            assert!(EXAMPLE.contains(from), "{from}");
+            let error = parse(&EXAMPLE.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{to}: {error}");
+            assert!(error.contains("node.toml"), "{error}");
+        }
+    }
+}

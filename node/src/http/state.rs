@@ -1,0 +1,118 @@
+//! What the routes read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use site::Site;
+use tokio::sync::{Semaphore, watch};
+
+use super::error::ApiError;
+use super::health::Health;
+use super::limits::STREAMS_MAX;
+use crate::body::truth::Truth;
+use crate::latest::{Hub, HubCounts};
+use crate::names::Names;
+use crate::status::StatusView;
+
+/// A site that the node serves.
+#[derive(Debug)]
+pub struct SiteEntry {
+    /// The building.
+    pub site: Site,
+}
+
+/// Everything that the routes read; cheap to clone.
+#[derive(Clone)]
+pub struct HttpState {
+    pub(super) sites: Arc<Vec<SiteEntry>>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) names: Arc<Names>,
+    pub(super) health: Arc<Health>,
+    pub(super) truth: Option<Arc<TruthSource>>,
+    pub(super) streams: Arc<Semaphore>,
+    pub(super) closing: watch::Sender<bool>,
+    status: Arc<StatusSource>,
+}
+
+type StatusSource = dyn Fn() -> Arc<StatusView> + Send + Sync;
+type TruthSource = dyn Fn() -> Vec<Truth> + Send + Sync;
+
+impl HttpState {
+    /// What is always there: the sites, the hub with the same indices, and a function that returns
+    /// the newest status snapshot (called once per request that shows it).
+    pub fn new(
+        sites: Arc<Vec<SiteEntry>>,
+        hub: Arc<Hub>,
+        status: impl Fn() -> Arc<StatusView> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            sites,
+            hub,
+            names: Arc::default(),
+            health: Arc::default(),
+            truth: None,
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            closing: watch::Sender::new(false),
+            status: Arc::new(status),
+        }
+    }
+
+    /// With names of clients.
+    #[must_use]
+    pub fn with_names(self, names: Arc<Names>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// With what the probes show; without it the node is never ready.
+    #[must_use]
+    pub fn with_health(self, health: Arc<Health>) -> Self {
+        Self { health, ..self }
+    }
+
+    /// With the places where simulated clients really are, at `/api/v1/demo/truth`. The truth
+    /// belongs to the node's first site.
+    #[must_use]
+    pub fn with_truth(self, truth: impl Fn() -> Vec<Truth> + Send + Sync + 'static) -> Self {
+        Self {
+            truth: Some(Arc::new(truth)),
+            ..self
+        }
+    }
+
+    /// Index and building of the site with this id.
+    pub(super) fn site(&self, id: &str) -> Result<(usize, &Site), ApiError> {
+        let found = self
+            .sites
+            .iter()
+            .enumerate()
+            .find(|(_, entry)| entry.site.id == id);
+        found
+            .map(|(index, entry)| (index, &entry.site))
+            .ok_or_else(|| {
+                ApiError::not_found(
+                    "this node has no such site",
+                    "take an id from /api/v1/sites",
+                )
+            })
+    }
+
+    /// Each site's id with how its hub has fared.
+    pub(super) fn counts(&self) -> Vec<(&str, HubCounts)> {
+        let sites = self.sites.iter().enumerate();
+        sites
+            .map(|(index, entry)| (entry.site.id.as_str(), self.hub.counts(index)))
+            .collect()
+    }
+
+    pub(super) fn status(&self) -> Arc<StatusView> {
+        (self.status)()
+    }
+}
+
+impl fmt::Debug for HttpState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpState")
+            .field("sites", &self.sites.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,55 @@
+//! The ledger, the probes, the metrics and the description of this interface.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::error::ApiError;
+use super::etag::tagged;
+use super::state::HttpState;
+use crate::body::ledger::LedgerBody;
+use crate::body::time::now_us;
+use crate::metrics;
+
+/// The whole interface, in OpenAPI 3.1.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
+pub(super) async fn ledger(State(state): State<HttpState>) -> Response {
+    let body = LedgerBody::new(&state.status(), &state.counts(), now_us());
+    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+pub(super) async fn livez() -> Response {
+    Json(json!({"status": "alive"})).into_response()
+}
+
+pub(super) async fn startupz(State(state): State<HttpState>) -> Result<Response, ApiError> {
+    if !state.health.started() {
+        return Err(ApiError::unavailable(
+            "the node is starting",
+            "ask again in a moment",
+        ));
+    }
+    Ok(Json(json!({"status": "started"})).into_response())
+}
+
+pub(super) async fn readyz(State(state): State<HttpState>) -> Result<Response, ApiError> {
+    if !state.health.ready() {
+        return Err(ApiError::unavailable(
+            "the node is starting or stopping",
+            "ask again in a moment, or use another node",
+        ));
+    }
+    Ok(Json(json!({"status": "ready"})).into_response())
+}
+
+pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
+    let text = metrics::exposition(&state.status(), &state.counts());
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}
+
+pub(super) async fn openapi(headers: HeaderMap) -> Response {
+    tagged(&headers, "application/json", OPENAPI.into())
+}

@@ -1,0 +1,315 @@
+//! A running node: pipeline, readers, HTTP face, put together and taken apart in order.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ingest::pipeline::{Listener, PipelineSite, SessionNote};
+use ingest::{Pipeline, PipelineConfig, SentFix, Snapshot, WorkerConfig};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use wire::recording::Entry;
+use wire::{ClientId, ClientName, Session};
+
+use crate::body::truth::Truth;
+use crate::fan_out::FanOut;
+use crate::http::{self, Health, HttpState, SiteEntry};
+use crate::latest::Hub;
+use crate::names::Names;
+use crate::periods::{Calendar, KeyKeeper};
+use crate::record::{RecordSender, Recording};
+use crate::sites::LoadedSite;
+use crate::view::status_view;
+
+/// Threads that serve HTTP: enough for many slow readers, few enough to leave the cores to workers.
+const HTTP_THREADS: usize = 2;
+
+/// Reads every portion of fixes besides the hub, on the fan-out's thread.
+pub type FixReader = Box<dyn Fn(&[SentFix]) + Send>;
+
+/// Tells where simulated clients really are.
+pub type TruthSource = Box<dyn Fn() -> Vec<Truth> + Send + Sync>;
+
+/// Everything that a node is made of.
+pub struct NodeParts {
+    /// Address of the first worker.
+    pub listen: SocketAddr,
+    /// Worker threads.
+    pub workers: usize,
+    /// How each behaves.
+    pub worker: WorkerConfig,
+    /// Certificate and authority.
+    pub credentials: link::NodeCredentials,
+    /// Secret of stateless resets.
+    pub reset_key: link::ResetKey,
+    /// The sites.
+    pub sites: Vec<LoadedSite>,
+    /// When pseudonyms change.
+    pub calendar: Calendar,
+    /// Where their keys are kept.
+    pub keeper: KeyKeeper,
+    /// File to record into.
+    pub record: Option<PathBuf>,
+    /// Where to serve HTTP, if at all.
+    pub http: Option<SocketAddr>,
+    /// A further reader of all fixes.
+    pub reader: Option<FixReader>,
+    /// The truth, in the demo.
+    pub truth: Option<TruthSource>,
+}
+
+impl std::fmt::Debug for NodeParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeParts")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    pipeline: Arc<Pipeline>,
+    fan_out: Option<FanOut>,
+    recording: Option<Recording>,
+    health: Arc<Health>,
+    http_address: Option<SocketAddr>,
+    closing: watch::Sender<bool>,
+    runtime: Runtime,
+}
+
+impl Node {
+    /// Starts a node; it serves when this returns.
+    ///
+    /// # Errors
+    /// Tells which socket, file or key could not be had, and what to do.
+    pub fn start(parts: NodeParts) -> anyhow::Result<Self> {
+        let http_listener = parts.http.map(bind_http).transpose()?;
+        let recording = parts.record.as_deref().map(Recording::begin).transpose()?;
+        let names = Arc::new(Names::default());
+        let listener = Ears {
+            names: names.clone(),
+            record: recording.as_ref().map(Recording::sender),
+        };
+        let sites = pipeline_sites(&parts)?;
+        let pipeline = Arc::new(Pipeline::start(
+            PipelineConfig {
+                listen: parts.listen,
+                workers: parts.workers,
+                worker: parts.worker,
+                credentials: parts.credentials,
+                reset_key: parts.reset_key,
+                knobs: link::Knobs::default(),
+                first_session: random_u64()? & (u64::MAX >> 1),
+            },
+            &sites,
+            Arc::new(listener),
+        )?);
+        let hub = Arc::new(Hub::new(sites.len()));
+        let (reader, readers_hub) = (parts.reader, hub.clone());
+        let fan_out = FanOut::start(pipeline.fixes().clone(), move |fixes| {
+            readers_hub.publish(fixes);
+            if let Some(reader) = &reader {
+                reader(fixes);
+            }
+        })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(HTTP_THREADS)
+            .thread_name("http")
+            .enable_all()
+            .build()?;
+        let closing = watch::Sender::new(false);
+        let health = Arc::new(Health::default());
+        let http_address = match http_listener {
+            None => None,
+            Some(listener) => {
+                let address = listener.local_addr()?;
+                let entries = parts.sites.iter().map(|l| SiteEntry {
+                    site: l.site.as_ref().clone(),
+                });
+                let status = pipeline.clone();
+                let mut state = HttpState::new(Arc::new(entries.collect()), hub, move || {
+                    Arc::new(status_view(&status.snapshot(), status.time().now_us()))
+                })
+                .with_names(names)
+                .with_health(health.clone());
+                if let Some(truth) = parts.truth {
+                    state = state.with_truth(truth);
+                }
+                serve_http(&runtime, listener, state, closing.subscribe())?;
+                Some(address)
+            }
+        };
+        let names: Vec<String> = sites.iter().map(|site| site.name.to_string()).collect();
+        runtime.spawn(rotate_keys(
+            pipeline.clone(),
+            parts.calendar,
+            parts.keeper,
+            names,
+        ));
+        health.set_started();
+        health.set_ready(true);
+        Ok(Self {
+            pipeline,
+            fan_out: Some(fan_out),
+            recording,
+            health,
+            http_address,
+            closing,
+            runtime,
+        })
+    }
+
+    /// Where agents connect.
+    pub fn quic_address(&self) -> SocketAddr {
+        self.pipeline.addresses()[0]
+    }
+
+    /// Where HTTP is served, if it is.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
+    }
+
+    /// The workers.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Waits for Ctrl-C or SIGTERM, at most so long if a time is given.
+    ///
+    /// # Errors
+    /// When the system lets nobody listen for signals.
+    pub fn wait_for_signal(&self, at_most: Option<Duration>) -> anyhow::Result<()> {
+        self.runtime
+            .block_on(async {
+                let signal = crate::signals::terminate();
+                match at_most {
+                    // Waited long enough: as good as a signal.
+                    Some(at_most) => tokio::time::timeout(at_most, signal)
+                        .await
+                        .unwrap_or(Ok(())),
+                    None => signal.await,
+                }
+            })
+            .context("cannot listen for signals")
+    }
+
+    /// Asks agents for their last reports, waits for them at most so long, stops everything in
+    /// order and returns the last snapshot.
+    pub fn stop(mut self, at_most: Duration) -> Snapshot {
+        self.health.set_ready(false);
+        if !self.pipeline.drain(at_most) {
+            tracing::warn!("{} agents did not leave in time", self.pipeline.connected());
+        }
+        let snapshot = self.pipeline.stop();
+        self.fan_out = None;
+        self.recording = None;
+        self.closing.send_replace(true);
+        snapshot
+    }
+}
+
+/// What the rest of the node hears from its workers.
+struct Ears {
+    names: Arc<Names>,
+    record: Option<RecordSender>,
+}
+
+impl Listener for Ears {
+    fn session(&self, opened: &SessionNote<'_>) {
+        if let Some(record) = &self.record {
+            record.send(Entry::Session {
+                session: opened.session,
+                agent: opened.identity.agent.clone(),
+                site: opened.identity.site.clone(),
+                clock: opened.hello.clock,
+                radios: opened.hello.radios.clone(),
+            });
+        }
+    }
+
+    fn names(&self, _site: usize, session: Session, names: &[(u64, ClientName)]) {
+        for (id, name) in names {
+            if !self.names.insert(ClientId(*id), name.clone()) {
+                tracing::warn!("too many named clients; {name} is shown by its id");
+            }
+        }
+        if let Some(record) = &self.record {
+            record.send(Entry::Names {
+                session,
+                names: names.to_vec(),
+            });
+        }
+    }
+
+    fn datagram(&self, session: Session, bytes: &[u8], received_us: u64) {
+        if let Some(record) = &self.record {
+            record.send_datagram(session, bytes, received_us);
+        }
+    }
+}
+
+fn pipeline_sites(parts: &NodeParts) -> anyhow::Result<Vec<PipelineSite>> {
+    let period = parts.calendar.current();
+    let mut sites = Vec::with_capacity(parts.sites.len());
+    for loaded in &parts.sites {
+        sites.push(PipelineSite {
+            name: loaded.name.clone(),
+            site: loaded.site.clone(),
+            model: loaded.model.clone(),
+            pseudonym_key: parts.keeper.key(loaded.name.as_str(), period)?,
+        });
+    }
+    Ok(sites)
+}
+
+async fn rotate_keys(
+    pipeline: Arc<Pipeline>,
+    calendar: Calendar,
+    keeper: KeyKeeper,
+    sites: Vec<String>,
+) {
+    loop {
+        tokio::time::sleep(calendar.current_remaining()).await;
+        let period = calendar.current();
+        for (index, site) in sites.iter().enumerate() {
+            match keeper.key(site, period) {
+                Ok(key) => pipeline.set_pseudonym_key(index, key),
+                Err(error) => tracing::error!("site {site} keeps its old pseudonyms: {error}"),
+            }
+        }
+        tracing::info!("pseudonym period {period} begins");
+    }
+}
+
+fn bind_http(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("cannot serve HTTP on {address}; choose another port with --http or http.listen")
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn serve_http(
+    runtime: &Runtime,
+    listener: TcpListener,
+    state: HttpState,
+    mut closing: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let _entered = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let shutdown = async move {
+        let _ = closing.wait_for(|closing| *closing).await;
+    };
+    runtime.spawn(http::serve(listener, state, shutdown));
+    Ok(())
+}
+
+fn random_u64() -> anyhow::Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    Ok(u64::from_le_bytes(bytes))
+}

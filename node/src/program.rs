@@ -1,0 +1,78 @@
+//! The program behind `main`: logs, dispatch, errors as a person reads them.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, ValidateArgs};
+use crate::{certificates, demo, serve, validate};
+
+/// Exit code of a command that could not do its work.
+const FAILED: u8 = 1;
+
+/// Exit code of a file or setting that has to be corrected first.
+const INVALID: u8 = 2;
+
+/// Runs the command line; wrong flags end the process with a hint and code 2.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(&cli.command);
+    let result = match cli.command {
+        Command::Demo(args) => demo::run(&args).map(|told| say(&told)),
+        Command::Serve(args) => serve::run(&args.config, args.record),
+        Command::Validate(args) => return validate_all(&args),
+        Command::Ca(command) => certificates::run(command)
+            .map(|told| say(&told))
+            .map_err(Into::into),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Logs go to stderr; `TRILOBITE_LOG` chooses what. By default all that an operator wants to know,
+/// and in the demo what a guest does.
+fn start_logging(command: &Command) {
+    let usual = match command {
+        Command::Demo(_) => "warn,node=info",
+        _ => "info",
+    };
+    let filter = EnvFilter::try_from_env("TRILOBITE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second start, as in tests, keeps the first.
+    let _ = logs.with_target(false).try_init();
+}
+
+fn validate_all(args: &ValidateArgs) -> ExitCode {
+    let mut worst = ExitCode::SUCCESS;
+    for file in &args.files {
+        match validate::run(file) {
+            Ok(told) => say(&told),
+            Err(error) => {
+                complain(&error.into());
+                worst = ExitCode::from(INVALID);
+            }
+        }
+    }
+    worst
+}
+
+/// Prints a result on stdout; a reader that went away (`| head`) is no mistake of ours.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints an error with its causes; several lines are several errors.
+fn complain(error: &anyhow::Error) {
+    for line in format!("{error:#}").lines() {
+        eprintln!("error: {line}");
+    }
+}

@@ -1,0 +1,163 @@
+//! `--record FILE`: what was received, as it was received, for a later replay.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+use wire::Session;
+use wire::recording::{Entry, Recorder};
+
+/// Entries that wait for the disk; when it is slow, further ones are left out and counted. A disk
+/// must not slow the radio.
+const WAITING_MAX: usize = 65_536;
+
+/// How long the thread rests when nothing waits.
+const REST: Duration = Duration::from_millis(20);
+
+/// A recording could not be begun.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write recording {path}")]
+pub struct RecordError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// A running recording; it is completed when this is dropped.
+#[derive(Debug)]
+pub struct Recording {
+    queue: Arc<Queue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    items: ArrayQueue<Item>,
+    left_out: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// An entry on its way to the disk; a datagram owns its bytes there.
+#[derive(Debug)]
+enum Item {
+    Entry(Entry<'static>),
+    Datagram {
+        session: Session,
+        received_us: u64,
+        bytes: Box<[u8]>,
+    },
+}
+
+/// Hands entries to a recording without waiting.
+#[derive(Debug, Clone)]
+pub struct RecordSender(Arc<Queue>);
+
+impl RecordSender {
+    /// Records a session or names.
+    pub fn send(&self, entry: Entry<'static>) {
+        self.push(Item::Entry(entry));
+    }
+
+    /// Records a datagram.
+    pub fn send_datagram(&self, session: Session, bytes: &[u8], received_us: u64) {
+        self.push(Item::Datagram {
+            session,
+            received_us,
+            bytes: bytes.into(),
+        });
+    }
+
+    fn push(&self, item: Item) {
+        if self.0.items.push(item).is_err() {
+            self.0.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Recording {
+    /// Begins a recording in a new file.
+    ///
+    /// # Errors
+    /// [`RecordError`] when the file cannot be made or begun; an existing file is overwritten.
+    pub fn begin(path: &Path) -> Result<Self, RecordError> {
+        let wrong = |source| RecordError {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::create(path).map_err(wrong)?;
+        let recorder = Recorder::new(BufWriter::new(file)).map_err(wrong)?;
+        let queue = Arc::new(Queue {
+            items: ArrayQueue::new(WAITING_MAX),
+            left_out: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+        });
+        let (path, shared) = (path.to_owned(), queue.clone());
+        let thread = std::thread::Builder::new()
+            .name("record".into())
+            .spawn(move || run(&shared, recorder, &path))
+            .map_err(wrong)?;
+        Ok(Self {
+            queue,
+            thread: Some(thread),
+        })
+    }
+
+    /// A way to hand entries in.
+    pub fn sender(&self) -> RecordSender {
+        RecordSender(self.queue.clone())
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.queue.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(queue: &Queue, mut recorder: Recorder<BufWriter<File>>, path: &Path) {
+    if let Err(error) = write_all(queue, &mut recorder) {
+        tracing::error!("recording {} ended early: {error}", path.display());
+    }
+    let left_out = queue.left_out.load(Ordering::Relaxed);
+    if left_out > 0 {
+        tracing::warn!(
+            "recording {}: {left_out} entries left out, the disk was slow",
+            path.display()
+        );
+    }
+}
+
+fn write_all(
+    queue: &Queue,
+    recorder: &mut Recorder<BufWriter<File>>,
+) -> Result<(), wire::recording::RecordError> {
+    loop {
+        let stopping = queue.stop.load(Ordering::Acquire);
+        while let Some(item) = queue.items.pop() {
+            match &item {
+                Item::Entry(entry) => recorder.write(entry)?,
+                Item::Datagram {
+                    session,
+                    received_us,
+                    bytes,
+                } => recorder.write(&Entry::Datagram {
+                    session: *session,
+                    received_us: *received_us,
+                    bytes,
+                })?,
+            }
+        }
+        recorder.flush()?;
+        if stopping {
+            return Ok(());
+        }
+        std::thread::sleep(REST);
+    }
+}
