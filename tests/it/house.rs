@@ -29,7 +29,10 @@ const HOMES: [(&str, &[&str]); 6] = [
 const FILE_LINES_MAX: usize = 600;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 fn manifest(folder: &str) -> toml::Table {
@@ -40,8 +43,11 @@ fn manifest(folder: &str) -> toml::Table {
 /// All dependencies of a crate for its own code; `dev` adds those of its tests.
 fn dependencies(folder: &str, dev: bool) -> Vec<String> {
     let manifest = manifest(folder);
-    let kinds: &[&str] =
-        if dev { &["dependencies", "dev-dependencies"] } else { &["dependencies"] };
+    let kinds: &[&str] = if dev {
+        &["dependencies", "dev-dependencies"]
+    } else {
+        &["dependencies"]
+    };
     kinds
         .iter()
         .filter_map(|kind| manifest.get(*kind)?.as_table())
@@ -51,18 +57,25 @@ fn dependencies(folder: &str, dev: bool) -> Vec<String> {
 
 fn floor_of() -> BTreeMap<&'static str, usize> {
     let numbered = FLOORS.iter().enumerate();
-    numbered.flat_map(|(floor, crates)| crates.iter().map(move |name| (*name, floor))).collect()
+    numbered
+        .flat_map(|(floor, crates)| crates.iter().map(move |name| (*name, floor)))
+        .collect()
 }
 
 #[test]
 fn every_member_has_a_floor() {
-    let workspace: toml::Table =
-        fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let workspace: toml::Table = fs::read_to_string(root().join("Cargo.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
     let members = workspace["workspace"]["members"].as_array().unwrap();
     let floors = floor_of();
     for member in members.iter().filter_map(|member| member.as_str()) {
         let known = floors.contains_key(member) || BESIDE.contains(&member);
-        assert!(known, "{member} has no floor: add it to FLOORS and to the README's table");
+        assert!(
+            known,
+            "{member} has no floor: add it to FLOORS and to the README's table"
+        );
     }
 }
 
@@ -72,10 +85,16 @@ fn a_crate_imports_only_from_floors_below_its_own() {
     for (&name, &floor) in &floors {
         for dependency in dependencies(name, false) {
             if let Some(&below) = floors.get(dependency.as_str()) {
-                assert!(below < floor, "{name} imports {dependency}, which is not below it");
+                assert!(
+                    below < floor,
+                    "{name} imports {dependency}, which is not below it"
+                );
             }
             let beside = BESIDE.contains(&dependency.as_str());
-            assert!(!beside, "{name} imports {dependency}, which nothing may import");
+            assert!(
+                !beside,
+                "{name} imports {dependency}, which nothing may import"
+            );
         }
     }
 }
@@ -84,13 +103,19 @@ fn a_crate_imports_only_from_floors_below_its_own() {
 fn the_at_most_once_path_knows_no_message() {
     for name in ["ingest", "agent", "link", "locate", "sim", "wire", "site"] {
         let imports = dependencies(name, true).contains(&"outbox".to_owned());
-        assert!(!imports, "{name} imports outbox: only node turns fixes into messages");
+        assert!(
+            !imports,
+            "{name} imports outbox: only node turns fixes into messages"
+        );
     }
 }
 
 #[test]
 fn truth_shares_no_code_with_the_estimator() {
-    assert!(!dependencies("sim", true).contains(&"locate".to_owned()), "sim imports locate");
+    assert!(
+        !dependencies("sim", true).contains(&"locate".to_owned()),
+        "sim imports locate"
+    );
 }
 
 #[test]
@@ -98,7 +123,10 @@ fn foreign_crates_stay_at_home() {
     for (name, _) in floor_of() {
         for dependency in dependencies(name, false) {
             if let Some((_, homes)) = HOMES.iter().find(|(foreign, _)| *foreign == dependency) {
-                assert!(homes.contains(&name), "{name} imports {dependency}; its home is {homes:?}");
+                assert!(
+                    homes.contains(&name),
+                    "{name} imports {dependency}; its home is {homes:?}"
+                );
             }
         }
     }
@@ -110,14 +138,22 @@ fn no_file_holds_a_second_idea() {
     for folder in folders {
         visit(&root().join(folder), &mut |path, text| {
             let lines = text.lines().count();
-            assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines", path.display());
+            assert!(
+                lines <= FILE_LINES_MAX,
+                "{} has {lines} lines",
+                path.display()
+            );
         });
     }
 }
 
 #[test]
 fn nothing_is_left_unfinished() {
-    let words = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME")];
+    let words = [
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("FIX", "ME"),
+    ];
     let folders = FLOORS.iter().flat_map(|floor| floor.iter()).chain(&BESIDE);
     for folder in folders {
         visit(&root().join(folder), &mut |path, text| {
