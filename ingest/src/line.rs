@@ -1,4 +1,4 @@
-//! One client's state in one cache line: the last value of up to eight radios.
+//! One client's state in a pair of cache lines: the last value of up to sixteen radios.
 
 use wire::ClientId;
 
@@ -52,9 +52,10 @@ pub struct Slot {
     pub fresh: u8,
 }
 
-/// The window of one client: key and eight slots, exactly one cache line.
+/// The window of one client: key and sixteen slots in a pair of cache lines, which the processor
+/// fetches together.
 #[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 pub struct Line {
     key: u64,
     radio: [u16; SLOTS],
@@ -63,7 +64,7 @@ pub struct Line {
     fresh: [u8; SLOTS],
 }
 
-const _: () = assert!(size_of::<Line>() == 64);
+const _: () = assert!(size_of::<Line>() == 128);
 
 impl Line {
     /// A line that belongs to nobody.
@@ -90,7 +91,7 @@ impl Line {
         self.key
     }
 
-    /// Folds one observation in; says whether it was kept (a ninth, weaker radio is not).
+    /// Folds one observation in; says whether it was kept (one radio too many, and weaker, is not).
     #[inline]
     pub fn fold(&mut self, radio: u16, rssi_dbm: i8, heard: Moment) -> bool {
         let rssi = i16::from(rssi_dbm) * STEPS_PER_DB as i16;
@@ -154,7 +155,7 @@ impl Line {
 
     /// Whether anything was heard since the last fix.
     pub fn is_fresh(&self) -> bool {
-        u64::from_le_bytes(self.fresh) != 0
+        u128::from_le_bytes(self.fresh) != 0
     }
 
     /// Observations since the last fix; a slot counts 255 at most.
@@ -213,27 +214,25 @@ mod tests {
     }
 
     #[test]
-    fn a_ninth_radio_must_be_stronger_than_the_weakest() {
+    fn one_radio_too_many_must_be_stronger_than_the_weakest() {
         let mut line = Line::new(7);
-        for radio in 0..8 {
+        let last = SLOTS as u16 - 1;
+        for radio in 0..=last {
             line.fold(radio, -50 - radio as i8, at(0));
         }
-        assert!(!line.fold(8, -70, at(0)), "weaker than all");
-        assert!(line.fold(9, -55, at(0)), "replaces radio 7 at -57");
+        assert!(!line.fold(100, -90, at(0)), "weaker than all");
+        assert!(line.fold(101, -55, at(0)), "replaces the last radio");
         let radios: Vec<u16> = line.slots().map(|slot| slot.radio).collect();
-        assert_eq!(radios, [0, 1, 2, 3, 4, 5, 6, 9]);
+        assert!(radios.iter().copied().eq((0..last).chain([101])), "{radios:?}");
     }
 
     #[test]
     fn a_stale_radio_gives_way_to_a_weaker_fresh_one() {
         let mut line = Line::new(7);
-        for radio in 0..8 {
-            line.fold(radio, -50, at(u64::from(radio) * 1_000));
+        for radio in 0..SLOTS as u16 {
+            line.fold(radio, -50, at(u64::from(radio) * 500));
         }
-        assert!(
-            line.fold(8, -70, at(8_000)),
-            "radio 0 is 8 s old: worth -82 dBm"
-        );
+        assert!(line.fold(100, -70, at(8_000)), "radio 0 is 8 s old: worth -82 dBm");
         assert!(line.slots().all(|slot| slot.radio != 0));
     }
 
