@@ -58,5 +58,5 @@ pub const DATAGRAMS_PER_TURN_MAX: usize = 256;
 pub const PROBES_PER_SEGMENT_MAX: usize = 64;
 
 const _: () = assert!(SEGMENTS.is_power_of_two());
-const _: () = assert!(SEQUENCE_WINDOW_LEN % 64 == 0);
+const _: () = assert!(SEQUENCE_WINDOW_LEN.is_multiple_of(64));
 const _: () = assert!(OBSERVATION_AGE_MAX.as_secs() < CLIENT_SILENCE_MAX.as_secs());

@@ -81,7 +81,7 @@ impl Shard {
 
     /// Clients remembered.
     pub fn clients(&self) -> usize {
-        self.table.len()
+        self.table.clients()
     }
 
     /// Rounds of the sweep that were skipped because the worker was busy for longer than a round.

@@ -46,7 +46,7 @@ impl Table {
     }
 
     /// Clients in the table.
-    pub fn len(&self) -> usize {
+    pub fn clients(&self) -> usize {
         self.len
     }
 
@@ -261,7 +261,7 @@ mod tests {
             }
             let mut expected: Vec<u64> = map.keys().copied().collect();
             expected.sort_unstable();
-            prop_assert_eq!(table.len(), expected.len());
+            prop_assert_eq!(table.clients(), expected.len());
             prop_assert_eq!(keys(&mut table), expected);
             for (key, radio) in map {
                 let place = table.place(key).unwrap();
