@@ -18,11 +18,12 @@ const OFFSET_CORRELATION: f64 = 0.8;
 /// Smallest spread of offsets in dB that arithmetic is asked to handle.
 const OFFSET_DEVIATION_MIN_DB: f64 = 0.1;
 
-/// Share of a residual's variance that averaging removes: fast fading. The rest is shadowing and stays.
+/// Share of a residual's variance that averaging removes: fast fading. The rest is shadowing and
+/// stays.
 const FADING_SHARE: f32 = 0.25;
 
-/// Growth of a sighting's standard deviation with its age in dB per second: a walker leaves the place
-/// where it was heard, which at 5 m from an anchor changes the signal by about this much.
+/// Growth of a sighting's standard deviation with its age in dB per second: a walker leaves the
+/// place where it was heard, which at 5 m from an anchor changes the signal by about this much.
 const AGEING_DB_PER_S: f32 = 1.5;
 
 /// Growth of a range's standard deviation with its age, in metres per second.
@@ -121,8 +122,8 @@ impl Evidence {
 
     /// Takes the sightings of one fix; `false` when none of them can be used.
     ///
-    /// Radios that the site does not have and readings that cannot be are passed over; of two sightings
-    /// of one radio the younger counts.
+    /// Radios that the site does not have and readings that cannot be are passed over; of two
+    /// sightings of one radio the younger counts.
     pub(crate) fn gather(
         &mut self,
         model: &Model,

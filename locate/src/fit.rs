@@ -1,8 +1,8 @@
 //! From a survey to a calibration: what each radio really hears and measures at known places.
 //!
-//! Every radio gets two numbers for its signal strength and two for its ranges. A radio that was heard at few
-//! places leans on what its band does in the whole site: a ridge, so that a survey of a handful of places
-//! already helps and never harms.
+//! Every radio gets two numbers for its signal strength and two for its ranges. A radio that was
+//! heard at few places leans on what its band does in the whole site: a ridge, so that a survey of
+//! a handful of places already helps and never harms.
 
 use nalgebra::Point3;
 use site::{Calibration, RadioModel, Site};
@@ -43,12 +43,15 @@ pub enum Population {
 
 /// Fits the constants of every radio that the survey heard.
 ///
-/// Radios that were not heard stay without constants and keep following the physics of the site file.
-/// Readings that cannot be are passed over. Cost: linear in the readings.
+/// Radios that were not heard stay without constants and keep following the physics of the site
+/// file. Readings that cannot be are passed over. Where the heights of anchors are unknown, 1.3 m
+/// above the client serves signal strength well; ranges of a few metres need the true ones. Cost:
+/// linear in the readings.
 ///
 /// # Source
-/// Ridge regression (Hoerl and Kennard, Technometrics 12 (1970)) of each radio towards its band, with prior
-/// standard deviations of 8 dB and 0.7 for level and exponent, which served best on 18 real sets.
+/// Ridge regression (Hoerl and Kennard, Technometrics 12 (1970)) of each radio towards its band,
+/// with prior standard deviations of 8 dB and 0.7 for level and exponent, which served best on 18
+/// real sets.
 pub fn fit(site: &Site, survey: &Survey, population: Population) -> Calibration {
     let levels = rssi::fit(site, survey);
     let ranges = ranges::fit(site, survey);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use nalgebra::{Point2, Vector2};
-use site::{Floor, FloorIndex, Site};
+use site::{Floor, Site};
 
 use crate::lanes::{LANES, Lanes, NOWHERE};
 
@@ -88,12 +88,6 @@ impl Grid {
             (across(max.x - min.x) * across(max.y - min.y)) as usize + LANES
         };
         site.floors.iter().map(tiles_of).sum()
-    }
-
-    /// The floor to which a block belongs.
-    pub(crate) fn floor_of_block(&self, block: usize) -> FloorIndex {
-        let index = self.floors.partition_point(|blocks| blocks.end <= block);
-        FloorIndex(u8::try_from(index).unwrap_or(u8::MAX))
     }
 
     /// A place in the grid's own coordinates.
@@ -231,6 +225,5 @@ mod tests {
             grid.tiles.iter().filter(|tile| tile.allowed != 0).count(),
             1
         );
-        assert_eq!(grid.floor_of_block(0), FloorIndex(0));
     }
 }

@@ -2,7 +2,8 @@
 
 /// Radios used in one fix; the strongest are kept.
 ///
-/// Beyond two dozen radios their errors are common and add little; the arrays on the stack stay small.
+/// Beyond two dozen radios their errors are common and add little; the arrays on the stack stay
+/// small.
 pub const FIX_RADIOS_MAX: usize = 32;
 
 /// Memory of a radio map in bytes: 256 MiB.
@@ -21,8 +22,8 @@ pub const CELL_SIDE_MAX_M: f64 = 8.0;
 
 /// Tiles whose cells are looked at one by one in a fix.
 ///
-/// A posterior that spreads over more tiles than this is broader than a tile, so the coarse value of
-/// the rest says enough.
+/// A posterior that spreads over more tiles than this is broader than a tile, so the coarse value
+/// of the rest says enough.
 pub const FINE_TILES_MAX: usize = 64;
 
 /// Ranges that the continuous solver takes; the shortest are kept.
@@ -30,7 +31,8 @@ pub const SOLVER_RANGES_MAX: usize = FIX_RADIOS_MAX;
 
 /// Longest silence of a client in seconds that its track survives.
 ///
-/// After half a minute a walker is anywhere on the floor: the old place misleads more than it helps.
+/// After half a minute a walker is anywhere on the floor: the old place misleads more than it
+/// helps.
 pub const TRACK_SILENCE_MAX_S: f64 = 30.0;
 
 const _: () = assert!(CELL_SIDE_MIN_M <= CELL_SIDE_MAX_M);

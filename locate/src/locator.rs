@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nalgebra::{Matrix2, Matrix3, Point2, Point3};
+use nalgebra::Point3;
 use site::FloorIndex;
 
 use crate::evidence::{Evidence, Offset};
@@ -41,9 +41,9 @@ impl Locator {
 
     /// Where the client is, from what was heard of it; `None` when nothing usable was.
     ///
-    /// `now_s` is the time of the fix on any clock that does not run back, to which the sightings' ages
-    /// count; `track` is the client's, [`Track::default`] for a new one. Never panics: radios that the site
-    /// does not have, impossible readings and NaN are passed over. No allocation.
+    /// `now_s` is the time of the fix on any clock that does not run back, to which the sightings'
+    /// ages count; `track` is the client's, [`Track::default`] for a new one. Never panics: radios
+    /// that the site does not have, impossible readings and NaN are passed over. No allocation.
     pub fn locate(&mut self, sightings: &[Sighting], track: &mut Track, now_s: f64) -> Option<Fix> {
         let passed_s = track.advance(now_s);
         let offset = track.offset(self.model.client_offset_deviation_db);
@@ -55,7 +55,7 @@ impl Locator {
         let (mut answer, surprise_nats) = self.answer(track.place(), temper, &offset);
         let mut flags = Flags::default();
         if passed_s.is_some() {
-            match track.judge(surprise_nats) {
+            match track.judge(surprise_nats, temper) {
                 Verdict::Plausible => {}
                 Verdict::Doubtful => {
                     flags.teleport = true;
@@ -191,15 +191,5 @@ impl Answer {
     }
 }
 
-/// A plane Gaussian as information in space.
-fn information_of(place: &PlacePrior) -> Option<Matrix3<f64>> {
-    let inverse: Matrix2<f64> = place.covariance_m2.try_inverse()?;
-    let mut information = Matrix3::zeros();
-    information.fixed_view_mut::<2, 2>(0, 0).copy_from(&inverse);
-    Some(information)
-}
-
-/// A place in the plan at a height.
-fn raised(place: Point2<f64>, z_m: f64) -> Point3<f64> {
-    Point3::new(place.x, place.y, z_m)
-}
+#[cfg(test)]
+mod tests;

@@ -7,10 +7,12 @@ use crate::limits;
 use crate::path_loss::{PathLoss, has_walls};
 use crate::radio_map::RadioMap;
 
-/// Spread of unknown clients' transmit offset in dB, where nothing was learned about the population.
+/// Spread of unknown clients' transmit offset in dB, where nothing was learned about the
+/// population.
 ///
-/// In a site without walls and without calibration the offset also carries the blind power; with walls
-/// it is the spread among device types; a calibrated level was measured with one device among them.
+/// In a site without walls and without calibration the offset also carries the blind power; with
+/// walls it is the spread among device types; a calibrated level was measured with one device among
+/// them.
 const OFFSET_DEVIATION_BLIND_DB: f64 = 8.0;
 const OFFSET_DEVIATION_WALLED_DB: f64 = 5.0;
 const OFFSET_DEVIATION_CALIBRATED_DB: f64 = 6.0;

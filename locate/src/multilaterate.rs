@@ -1,8 +1,9 @@
-//! A place from distances alone: robust multilateration in two and three dimensions, without a grid.
+//! A place from distances alone: robust multilateration in two and three dimensions, without a
+//! grid.
 //!
-//! Student-t errors, minimised by Gauss-Newton steps with Levenberg-Marquardt damping. Robust costs have
-//! several minima, so the descent starts at several places, with a wide error first that narrows to the
-//! stated one.
+//! Student-t errors, minimised by Gauss-Newton steps with Levenberg-Marquardt damping. Robust costs
+//! have several minima, so the descent starts at several places, with a wide error first that
+//! narrows to the stated one.
 
 use nalgebra::{Matrix3, Point3, Vector3};
 
@@ -24,6 +25,9 @@ const STEP_END_M: f64 = 1e-10;
 
 /// Another place that explains the ranges this nearly as well makes the answer ambiguous, in nats.
 const RIVAL_NATS: f64 = 2.0;
+
+/// Residual in deviations from which a range is suspected to hide a better place.
+const GROSS: f64 = 4.0;
 
 /// Variance in square metres given to a direction about which nothing is known.
 const UNKNOWN_VARIANCE_M2: f64 = 1e6;
@@ -76,16 +80,16 @@ pub struct Solution {
     pub covariance_m2: Matrix3<f64>,
     /// Negative log-likelihood of the ranges there, in nats, without constants and without prior.
     pub cost_nats: f64,
-    /// Whether the anchors' geometry leaves the place open: too few, all in a line, or a mirror image that
-    /// explains the ranges as well.
+    /// Whether the anchors' geometry leaves the place open: too few, all in a line, or a mirror
+    /// image that explains the ranges as well.
     pub is_degenerate: bool,
 }
 
 /// The place that explains the ranges best; `None` with fewer than two usable ranges.
 ///
 /// Ranges that are not finite, or without a positive deviation, are passed over; at most
-/// [`SOLVER_RANGES_MAX`] are used. No allocation. The answer does not depend on the order of the ranges
-/// and moves with the frame.
+/// [`SOLVER_RANGES_MAX`] are used. No allocation. The answer does not depend on the order of the
+/// ranges and moves with the frame.
 ///
 /// # Source
 /// Lange, Little and Taylor, Robust statistical modeling using the t distribution, JASA 84 (1989);
@@ -115,18 +119,9 @@ pub fn solve(ranges: &[Range], height: Height, prior: Option<&Prior>) -> Option<
         prior,
     };
     let geometry = start::Geometry::of(ranges, height);
-    let mut best: Option<Point3<f64>> = None;
-    let candidates = [
-        Some(geometry.middle),
-        geometry.linear_solution(ranges),
-        prior.map(|p| p.mean),
-    ];
-    for candidate in candidates.into_iter().flatten() {
-        best = Some(problem.better(best, problem.descend_widely(candidate)));
-    }
-    let found = best?;
+    let found = problem.search(&geometry);
     let rival = problem.descend(geometry.mirrored(found), 1.0);
-    let position = problem.better(Some(found), rival);
+    let position = problem.better(found, rival);
     let other = if position == found { rival } else { found };
     Some(problem.solution(position, other, &geometry))
 }
@@ -145,6 +140,30 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
+    /// The best place of several descents; where a range contradicts it grossly, also of those that
+    /// leave each range out at the start.
+    fn search(&self, geometry: &start::Geometry) -> Point3<f64> {
+        let mut best = self.descend_widely(geometry.off_plane(geometry.middle));
+        if let Some(linear) = geometry.linear_solution(self.ranges, None) {
+            best = self.better(best, self.descend_widely(geometry.off_plane(linear)));
+        }
+        if let Some(prior) = self.prior {
+            best = self.better(best, self.descend_widely(prior.mean));
+        }
+        let is_gross = |range: &Range| {
+            let off_m = (best - range.anchor).norm() - range.distance_m;
+            off_m.abs() > GROSS * range.deviation_m
+        };
+        if self.ranges.iter().any(is_gross) {
+            for left_out in 0..self.ranges.len() {
+                if let Some(linear) = geometry.linear_solution(self.ranges, Some(left_out)) {
+                    best = self.better(best, self.descend(geometry.off_plane(linear), 1.0));
+                }
+            }
+        }
+        best
+    }
+
     /// Descends with wide errors first, then with narrower ones.
     fn descend_widely(&self, from: Point3<f64>) -> Point3<f64> {
         WIDENING
@@ -183,10 +202,11 @@ impl Problem<'_> {
         place
     }
 
-    fn better(&self, one: Option<Point3<f64>>, other: Point3<f64>) -> Point3<f64> {
-        match one {
-            Some(one) if self.cost(one, 1.0) <= self.cost(other, 1.0) => one,
-            _ => other,
+    fn better(&self, one: Point3<f64>, other: Point3<f64>) -> Point3<f64> {
+        if self.cost(other, 1.0) < self.cost(one, 1.0) {
+            other
+        } else {
+            one
         }
     }
 

@@ -83,7 +83,8 @@ impl PathLoss {
         }
     }
 
-    /// Expected signal strength in dBm at a distance in metres behind `obstruction_db` of walls and slabs.
+    /// Expected signal strength in dBm at a distance in metres behind `obstruction_db` of walls and
+    /// slabs.
     pub(crate) fn expected_dbm(&self, distance_m: f64, obstruction_db: f64) -> f64 {
         let decades = distance_m.max(DISTANCE_MIN_M).log10();
         self.rssi_at_1m_dbm
@@ -97,7 +98,8 @@ impl PathLoss {
     /// `C = A + 10 (m - n) log10 d` is how much worse than a free direct path the diffuse one is.
     ///
     /// # Source
-    /// Multi-wall form of Motley-Keenan / COST 231; saturation after Lott and Forkel, VTC Spring 2001.
+    /// Multi-wall form of Motley-Keenan / COST 231; saturation after Lott and Forkel, VTC Spring
+    /// 2001.
     pub(crate) fn effective_obstruction_db(&self, decades: f64, obstruction_db: f64) -> f64 {
         let Some(diffuse) = self.diffuse else {
             return obstruction_db;

@@ -1,8 +1,8 @@
 //! Where a client is, given what was heard: the posterior over the grid.
 //!
-//! Two passes. The coarse one scores every tile of every floor; the fine one scores the sixteen cells of
-//! the tiles that matter. Mean, covariance and the probability of each floor are sums over both: no
-//! iteration, no local optimum.
+//! Two passes. The coarse one scores every tile of every floor; the fine one scores the sixteen
+//! cells of the tiles that matter. Mean, covariance and the probability of each floor are sums over
+//! both: no iteration, no local optimum.
 
 use nalgebra::{Matrix2, Point2, Vector2};
 use site::FloorIndex;
@@ -59,8 +59,8 @@ pub(crate) struct Posterior {
     pub(crate) offset_shift_db: Vector2<f64>,
     /// Covariance of the offsets, in dB^2.
     pub(crate) offset_covariance_db2: Matrix2<f64>,
-    /// How much better than the places within reach of the prior the best of all places explains what
-    /// was heard, in nats; 0 without a prior.
+    /// How much better than the places within reach of the prior the best of all places explains
+    /// what was heard, in nats; 0 without a prior.
     pub(crate) surprise_nats: f32,
 }
 
@@ -183,7 +183,8 @@ impl Scratch {
             .map(|(block, _)| (&self.scores[block], block))
     }
 
-    /// Adds up the places floor by floor: tiles above the threshold cell by cell, the others as they are.
+    /// Adds up the places floor by floor: tiles above the threshold cell by cell, the others as
+    /// they are.
     fn sum_up(&mut self, grid: &Grid, scorer: &Scorer<'_>, fine_from: f32, reference: &Reference) {
         let depth_from = reference.score - DEPTH_NATS;
         for (floor, blocks) in grid.floors.iter().enumerate() {
@@ -278,3 +279,6 @@ fn best_two(floors: &[Moments]) -> (usize, usize) {
     let best = heaviest(None).unwrap_or(0);
     (best, heaviest(Some(best)).unwrap_or(best))
 }
+
+#[cfg(test)]
+mod tests;

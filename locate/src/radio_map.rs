@@ -58,7 +58,8 @@ impl RadioMap {
         &self.fine[usize::from(radio.0) * tiles..][..tiles]
     }
 
-    /// All radios of one anchor on one floor: what stands in the way is looked up once for all bands.
+    /// All radios of one anchor on one floor: what stands in the way is looked up once for all
+    /// bands.
     fn fill(
         &mut self,
         site: &Site,

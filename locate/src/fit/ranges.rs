@@ -98,8 +98,8 @@ fn pairs(site: &Site, survey: &Survey) -> Vec<Vec<Pair>> {
 /// Line and scale under Student-t errors, by iteratively reweighted least squares.
 ///
 /// # Source
-/// Lange, Little and Taylor, JASA 84 (1989): weights `(n + 1) / (n + r^2 / s^2)`, the scale by the same
-/// expectation step.
+/// Lange, Little and Taylor, JASA 84 (1989): weights `(n + 1) / (n + r^2 / s^2)`, the scale by the
+/// same expectation step.
 fn robust_line(pairs: &[Pair], prior: Scaled, leash: Leash, prior_count: f64) -> Scaled {
     let mut line = prior.line;
     // A wide start: the prior line may be metres off, which must not look like outliers.

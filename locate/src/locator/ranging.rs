@@ -1,8 +1,8 @@
 //! The continuous solver inside a building: corrected ranges, one height prior per floor.
 
+use nalgebra::{Matrix2, Matrix3, Point2, Point3};
 use site::FloorIndex;
 
-use super::{information_of, raised};
 use crate::evidence::RangeTerm;
 use crate::limits::FIX_RADIOS_MAX;
 use crate::model::Model;
@@ -49,17 +49,11 @@ impl Ranging<'_> {
         if fine < RANGES_MIN {
             return None;
         }
-        let mut ranges = [None; FIX_RADIOS_MAX];
-        for (slot, term) in ranges.iter_mut().zip(terms) {
-            *slot = Some(corrected(term, temper));
+        let mut ranges = [corrected(terms.first()?, temper); FIX_RADIOS_MAX];
+        for (range, term) in ranges.iter_mut().zip(terms) {
+            *range = corrected(term, temper);
         }
-        let mut kept = [corrected(&terms[0], temper); FIX_RADIOS_MAX];
-        let mut count = 0;
-        for range in ranges.into_iter().flatten() {
-            kept[count] = range;
-            count += 1;
-        }
-        self.best_floor(&kept[..count], place)
+        self.best_floor(&ranges[..terms.len().min(FIX_RADIOS_MAX)], place)
     }
 
     fn best_floor(&self, ranges: &[Range], place: Option<PlacePrior>) -> Option<RangeAnswer> {
@@ -121,4 +115,17 @@ fn corrected(term: &RangeTerm, temper: f64) -> Range {
         distance_m: f64::from(term.distance_m) / slope,
         deviation_m: f64::from(term.deviation_m) / slope / temper.max(0.05).sqrt(),
     }
+}
+
+/// A plane Gaussian as information in space.
+fn information_of(place: &PlacePrior) -> Option<Matrix3<f64>> {
+    let inverse: Matrix2<f64> = place.covariance_m2.try_inverse()?;
+    let mut information = Matrix3::zeros();
+    information.fixed_view_mut::<2, 2>(0, 0).copy_from(&inverse);
+    Some(information)
+}
+
+/// A place in the plan at a height.
+fn raised(place: Point2<f64>, z_m: f64) -> Point3<f64> {
+    Point3::new(place.x, place.y, z_m)
 }

@@ -4,9 +4,12 @@ use nalgebra::{Matrix3, Matrix4, Point3, Vector3, Vector4};
 
 use super::{Height, Range};
 
-/// Spread of the anchors across their main direction, relative to the spread along it, below which they
-/// count as standing in a line (or, in space, in a plane that leaves the mirror image).
+/// Spread of the anchors across their main direction, relative to the spread along it, below which
+/// they count as standing in a line (or, in space, in a plane that leaves the mirror image).
 const FLATNESS: f64 = 0.02;
+
+/// How far off the mirror a descent starts, in typical distances.
+const OFF_PLANE: f64 = 0.1;
 
 /// Shape of the set of anchors.
 pub(super) struct Geometry {
@@ -18,6 +21,8 @@ pub(super) struct Geometry {
     /// Direction of least spread: the normal of the line or plane in which they mirror.
     normal: Vector3<f64>,
     is_plane: bool,
+    /// Typical measured distance, in metres.
+    reach_m: f64,
 }
 
 impl Geometry {
@@ -50,7 +55,17 @@ impl Geometry {
             mean,
             normal,
             is_plane,
+            reach_m: ranges
+                .iter()
+                .map(|range| range.distance_m.abs())
+                .sum::<f64>()
+                / count,
         }
+    }
+
+    /// Moves a start out of the mirror itself, where a descent would find no way off it.
+    pub(super) fn off_plane(&self, place: Point3<f64>) -> Point3<f64> {
+        place + self.normal * (OFF_PLANE * self.reach_m)
     }
 
     /// The mirror image of a place in the line or plane of the anchors.
@@ -58,15 +73,23 @@ impl Geometry {
         place - self.normal * (2.0 * self.normal.dot(&(place - self.mean)))
     }
 
-    /// Squared distances are linear in the place and its squared norm.
+    /// Squared distances are linear in the place and its squared norm; one range may be left out.
     ///
     /// # Source
     /// Smith and Abel, IEEE Trans. ASSP 35 (1987), spherical interpolation.
-    pub(super) fn linear_solution(&self, ranges: &[Range]) -> Option<Point3<f64>> {
+    pub(super) fn linear_solution(
+        &self,
+        ranges: &[Range],
+        left_out: Option<usize>,
+    ) -> Option<Point3<f64>> {
         let mut normal = Matrix4::zeros();
         let mut right = Vector4::zeros();
         let mut scale = 0.0f64;
-        for range in ranges {
+        for (_, range) in ranges
+            .iter()
+            .enumerate()
+            .filter(|&(index, _)| Some(index) != left_out)
+        {
             let mut anchor = range.anchor - self.mean;
             let rise = self.middle.z - range.anchor.z;
             let mut squared = range.distance_m.max(0.0).powi(2);
@@ -112,8 +135,8 @@ fn flat_normal(scatter: &Matrix3<f64>) -> (Vector3<f64>, f64) {
     (Vector3::new(normal.x, normal.y, 0.0), flatness)
 }
 
-/// Direction of least spread in space; a flat set still determines a place up to its mirror image, so the
-/// second least spread decides.
+/// Direction of least spread in space; a flat set still determines a place up to its mirror image,
+/// so the second least spread decides.
 fn space_normal(scatter: &Matrix3<f64>) -> (Vector3<f64>, f64) {
     let eigen = scatter.symmetric_eigen();
     let mut order = [0, 1, 2];

@@ -4,8 +4,8 @@ use nalgebra::{Matrix2, Vector2};
 
 use crate::lanes::{LANES, Lanes};
 
-/// Weighted sums, each in sixteen parts that are joined at the end: the loop over places then never waits
-/// for a horizontal sum.
+/// Weighted sums, each in sixteen parts that are joined at the end: the loop over places then never
+/// waits for a horizontal sum.
 pub(super) struct Sums {
     reference: [f32; 2],
     mass: Lanes,
@@ -61,8 +61,8 @@ impl Sums {
         y_m: &Lanes,
         offsets: &[Lanes; 2],
     ) {
-        for lane in 0..LANES {
-            self.mass_in_tiles[lane] += weights[lane];
+        for (mass, weight) in self.mass_in_tiles.iter_mut().zip(weights) {
+            *mass += weight;
         }
         self.add_cells(weights, x_m, y_m, offsets);
     }

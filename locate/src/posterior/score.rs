@@ -8,9 +8,9 @@ use crate::lanes::{LANES, Lanes, larger, ln};
 use crate::model::Model;
 use crate::radio_map::RadioMap;
 
-/// Log-probability density, relative to the prior's peak, below which the prior never falls: a client
-/// may have been carried off in a way the motion model does not know.
-const PRIOR_FLOOR_NATS: f32 = -12.0;
+/// Log-probability density, relative to the prior's peak, below which the prior never falls: a
+/// client may have been carried off in a way the motion model does not know.
+const PRIOR_FLOOR_NATS: f32 = -6.0;
 
 /// Squared Mahalanobis distance within which a place counts as within reach of the prior.
 pub(super) const REACH_SQUARED: f32 = 16.0;
@@ -109,9 +109,9 @@ impl<'a> Scorer<'a> {
         self.likelihood(place, side_m, |term| &self.map.fine(term.radio)[tile])
     }
 
-    /// Gaussian in dB with correlated bands; the client's offset is marginalised in closed form: the
-    /// quadratic form loses `s' C s`, with `s` the weighted sums of residuals per offset and `C` the
-    /// offsets' covariance given the place.
+    /// Gaussian in dB with correlated bands; the client's offset is marginalised in closed form:
+    /// the quadratic form loses `s' C s`, with `s` the weighted sums of residuals per offset and
+    /// `C` the offsets' covariance given the place.
     ///
     /// # Source
     /// Sherman-Morrison-Woodbury identity; one offset gives
@@ -165,8 +165,8 @@ impl<'a> Scorer<'a> {
                 anchor_sum[lane] += term.anchor_weight * residual_db[lane];
             }
             if term.anchor_share > 0.0 {
-                for lane in 0..HALF {
-                    sums.square[lane] -= term.anchor_share * anchor_sum[lane] * anchor_sum[lane];
+                for (square, anchor_sum) in sums.square.iter_mut().zip(&anchor_sum) {
+                    *square -= term.anchor_share * anchor_sum * anchor_sum;
                 }
                 anchor_sum = [0.0; HALF];
             }

@@ -4,8 +4,8 @@ use nalgebra::{Matrix2, Point2, Vector2};
 
 /// Constants of the motion.
 ///
-/// The velocity is an Ornstein-Uhlenbeck process: a walker keeps on for some seconds, one who stands
-/// still is soon believed to. A random walk on top takes up what it does not explain.
+/// The velocity is an Ornstein-Uhlenbeck process: a walker keeps on for some seconds, one who
+/// stands still is soon believed to. A random walk on top takes up what it does not explain.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Motion {
     /// Standard deviation of the velocity along one axis, in m/s.
@@ -19,7 +19,7 @@ pub(super) struct Motion {
 impl Motion {
     /// People indoors: half of them sit, the others walk at 1.2 m/s between corners.
     pub(super) const WALK: Self = Self {
-        speed_m_per_s: 0.8,
+        speed_m_per_s: 0.7,
         memory_s: 3.0,
         wander_m: 0.2,
     };
@@ -65,8 +65,8 @@ impl State {
     /// The state `passed_s` later.
     ///
     /// # Source
-    /// Exact discretisation of the integrated Ornstein-Uhlenbeck process: Gillespie, Phys. Rev. E 54
-    /// (1996), equations 2.12; the same as the Singer model one derivative down.
+    /// Exact discretisation of the integrated Ornstein-Uhlenbeck process: Gillespie, Phys. Rev. E
+    /// 54 (1996), equations 2.12; the same as the Singer model one derivative down.
     pub(super) fn predict(&self, motion: &Motion, passed_s: f64) -> Self {
         let decay = (-passed_s / motion.memory_s).exp();
         let reach_s = motion.memory_s * (1.0 - decay);
@@ -97,7 +97,8 @@ impl State {
     /// The state once the place is known to be Gaussian with this mean and covariance.
     ///
     /// The velocity given the place does not change, so both follow from the gain `K = C' P^-1`
-    /// (Rauch, Tung and Striebel's smoothing step, AIAA Journal 3 (1965), with place as the later state).
+    /// (Rauch, Tung and Striebel's smoothing step, AIAA Journal 3 (1965), with place as the later
+    /// state).
     pub(super) fn condition(&self, position: Point2<f64>, covariance: &Matrix2<f64>) -> Self {
         let before = self.covariance();
         let Some(inverse) = before.try_inverse() else {
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     const MOTION: Motion = Motion {
-        speed_m_per_s: 0.8,
+        speed_m_per_s: 0.7,
         memory_s: 3.0,
         wander_m: 0.2,
     };
