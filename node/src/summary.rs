@@ -56,8 +56,14 @@ mod tests {
 
     #[test]
     fn the_table_names_only_reasons_that_happened() {
-        let offered = Tally { observations: 10, datagrams: 2 };
-        let mut books = Books { offered, ..Books::default() };
+        let offered = Tally {
+            observations: 10,
+            datagrams: 2,
+        };
+        let mut books = Books {
+            offered,
+            ..Books::default()
+        };
         books.dropped_agent.too_old = 3;
         books.dropped_node[DropReason::Radio] = Tally {
             observations: 1,

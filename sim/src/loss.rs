@@ -112,6 +112,11 @@ impl LossModel {
         self.last_was_lost = self.rng.random::<f64>() < chance;
         self.last_was_lost
     }
+
+    /// Whether the last packet was lost: the fate of one that goes with it and does not count.
+    pub fn last_was_lost(&self) -> bool {
+        self.last_was_lost
+    }
 }
 
 fn check_share(share: f64, in_reach: bool) -> Result<(), LossError> {

@@ -33,6 +33,11 @@ const FEED_CAPACITY: usize = 65_536;
 /// How often an idle agent looks whether the world gave it something.
 const POLL: Duration = Duration::from_millis(20);
 
+/// Packets smaller than this carry no batch worth naming: acknowledgements and probes. They share the
+/// fate of the burst that they fall into but do not shorten it, since a sender sends more of them
+/// the more it loses, and the share of telemetry lost would fall below what was asked for.
+const TELEMETRY_PACKET_BYTES_MIN: usize = 150;
+
 /// Running agents, all on one thread.
 pub(super) struct Fleet {
     senders: Vec<FeedSender>,
@@ -229,12 +234,15 @@ fn impairment(args: &DemoArgs, index: usize) -> anyhow::Result<Option<Impairment
         loss,
         args.seed.wrapping_mul(1_000).wrapping_add(index as u64),
     )?;
-    let fate = move |_| {
-        if model.next_is_lost() {
-            Fate::Drop
+    let bursts = args.burst > 1.0;
+    let fate = move |bytes| {
+        let counts = !bursts || bytes >= TELEMETRY_PACKET_BYTES_MIN;
+        let lost = if counts {
+            model.next_is_lost()
         } else {
-            Fate::Send
-        }
+            model.last_was_lost()
+        };
+        if lost { Fate::Drop } else { Fate::Send }
     };
     Ok(Some(Impairment::new(fate)))
 }
