@@ -24,7 +24,7 @@ pub const CELL_SIDE_MAX_M: f64 = 8.0;
 ///
 /// A posterior that spreads over more tiles than this is broader than a tile, so the coarse value
 /// of the rest says enough.
-pub const FINE_TILES_MAX: usize = 64;
+pub const FINE_TILES_MAX: usize = 20;
 
 /// Ranges that the continuous solver takes; the shortest are kept.
 pub const SOLVER_RANGES_MAX: usize = FIX_RADIOS_MAX;
