@@ -223,7 +223,10 @@ mod tests {
         assert!(!line.fold(100, -90, at(0)), "weaker than all");
         assert!(line.fold(101, -55, at(0)), "replaces the last radio");
         let radios: Vec<u16> = line.slots().map(|slot| slot.radio).collect();
-        assert!(radios.iter().copied().eq((0..last).chain([101])), "{radios:?}");
+        assert!(
+            radios.iter().copied().eq((0..last).chain([101])),
+            "{radios:?}"
+        );
     }
 
     #[test]
@@ -232,7 +235,10 @@ mod tests {
         for radio in 0..SLOTS as u16 {
             line.fold(radio, -50, at(u64::from(radio) * 500));
         }
-        assert!(line.fold(100, -70, at(8_000)), "radio 0 is 8 s old: worth -82 dBm");
+        assert!(
+            line.fold(100, -70, at(8_000)),
+            "radio 0 is 8 s old: worth -82 dBm"
+        );
         assert!(line.slots().all(|slot| slot.radio != 0));
     }
 

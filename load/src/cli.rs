@@ -1,0 +1,180 @@
+//! The command line of `trilobite-load`, written for a person.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use agent::route::NodeAddress;
+use agent::source::pace::Pace;
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+use crate::limits::{AGENTS_MAX, CLIENTS_MAX, RATE_PER_S_MAX, SECONDS_MAX, WORKERS_MAX};
+
+/// Plays many agents against a node and reports rates, loss and latency.
+///
+/// Unless --node is given, it starts `trilobite serve` from its own folder on free ports of this
+/// machine, with certificates and a site of its own, and stops it at the end.
+#[derive(Debug, Parser)]
+#[command(name = "trilobite-load", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `trilobite-load` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play a data set with known positions, or a recording, through real agents
+    Replay(ReplayArgs),
+    /// Make up clients and send observations at a fixed rate, whether the node keeps up or not
+    Synthetic(SyntheticArgs),
+}
+
+/// Options of `replay`.
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("input").required(true)))]
+pub struct ReplayArgs {
+    /// Folder of a data set: anchors.csv, truth.csv.gz and observations.csv.gz; fixes are scored
+    #[arg(long, value_name = "DIR", group = "input", conflicts_with = "sites")]
+    pub dataset: Option<PathBuf>,
+    /// Recording made by `trilobite serve --record` or `trilobite demo --record`
+    #[arg(long, value_name = "FILE", group = "input")]
+    pub recording: Option<PathBuf>,
+    /// Site file of the building that was recorded; repeat for several
+    #[arg(long = "site", value_name = "FILE", required_unless_present_any = ["dataset", "node"])]
+    pub sites: Vec<PathBuf>,
+    /// How many times faster than it was recorded, or `max`; data sets run at `max` unless told
+    /// otherwise, recordings at 1
+    #[arg(long, value_name = "TIMES")]
+    pub speed: Option<Speed>,
+    /// Print the result as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// The node to play against.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// Options of `synthetic`.
+#[derive(Debug, Clone, Args)]
+pub struct SyntheticArgs {
+    /// How many agents, each with one radio
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=AGENTS_MAX))]
+    pub agents: u64,
+    /// How many clients, each heard by the eight agents next to it
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=CLIENTS_MAX))]
+    pub clients: u64,
+    /// Observations per second of all agents together
+    #[arg(long, default_value_t = 200_000, value_name = "PER_SECOND",
+          value_parser = clap::value_parser!(u64).range(1..=RATE_PER_S_MAX))]
+    pub rate: u64,
+    /// For how long to send
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
+    pub seconds: u64,
+    /// Seed of places and signal strengths: the same seed gives the same observations
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Fixes per second and client
+    #[arg(long, default_value_t = 1.0, value_name = "PER_SECOND", value_parser = fix_hz)]
+    pub fix_hz: f64,
+    /// Worker threads of the node, as many as there are cores unless told otherwise; each serves one
+    /// site, so agents and clients are dealt to as many
+    #[arg(long, default_value_t = cores(), hide_default_value = true, value_parser = clap::value_parser!(u64).range(1..=WORKERS_MAX))]
+    pub workers: u64,
+    /// Print the result as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// The node to play against.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// Which node to play against.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Against a node elsewhere")]
+pub struct NodeArgs {
+    /// Play against this node instead of starting one: host:port of its first worker
+    #[arg(long, value_name = "ADDRESS", requires_all = ["http", "certificates"])]
+    pub node: Option<NodeAddress>,
+    /// Where that node serves its API, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL", requires = "node")]
+    pub http: Option<String>,
+    /// Folder made by `trilobite ca init` for that node, with its ca.key: agents get certificates
+    /// from it that live in memory only
+    #[arg(long, value_name = "DIR", requires = "node")]
+    pub certificates: Option<PathBuf>,
+    /// Only write what that node needs into this folder (node.toml, site files, certificates);
+    /// start it with `trilobite serve --config DIR/node.toml`
+    #[arg(long, value_name = "DIR", conflicts_with = "node")]
+    pub prepare: Option<PathBuf>,
+}
+
+/// How fast a replay is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speed(pub Pace);
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "max" {
+            return Ok(Self(Pace::AsFastAsPossible));
+        }
+        match text.parse::<f64>() {
+            Ok(times) if (0.01..=10_000.0).contains(&times) => Ok(Self(Pace::Speed(times))),
+            _ => Err("use a number from 0.01 to 10000, or max".to_owned()),
+        }
+    }
+}
+
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() as u64).min(WORKERS_MAX))
+}
+
+fn fix_hz(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.01..=50.0).contains(&value) => Ok(value),
+        _ => Err("use 0.01 to 50 fixes per second".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("trilobite-load").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_belongs_together_is_asked_for() {
+        for line in [
+            "replay --dataset d --json",
+            "replay --recording r --site s --site t --speed max",
+            "replay --recording r --node h:1 --http http://h:2 --certificates c",
+            "synthetic --agents 64 --clients 100000 --rate 2000000 --seconds 10 --seed 1",
+            "synthetic --prepare d",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+        for line in [
+            "replay",
+            "replay --dataset d --recording r",
+            "replay --recording r",
+            "replay --dataset d --speed 0",
+            "replay --dataset d --node h:1",
+            "synthetic --agents 0",
+            "synthetic --fix-hz nan",
+            "synthetic --http http://h:2",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The program behind `main`: logs, dispatch, errors as a person reads them.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+use crate::interrupt::Interrupt;
+use crate::{replay, synthetic};
+
+/// Exit code of a run that could not do its work.
+const FAILED: u8 = 1;
+
+/// Runs the command line; wrong flags end the process with a hint and code 2.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    match run(&cli.command) {
+        Ok(told) => {
+            // A reader that went away (`| head`) is no mistake of ours.
+            let _ = writeln!(std::io::stdout(), "{told}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            for line in format!("error: {error:#}").lines() {
+                eprintln!("{line}");
+            }
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<String> {
+    let interrupt = Interrupt::listen()?;
+    match command {
+        Command::Synthetic(args) => match synthetic::run(args, &interrupt)? {
+            synthetic::Outcome::Report(report) => told(args.json, &*report),
+            synthetic::Outcome::Prepared(told) => Ok(told),
+        },
+        Command::Replay(args) => match replay::run(args, &interrupt)? {
+            replay::Outcome::Scores(scores) => told(args.json, &*scores),
+            replay::Outcome::Report(report) => told(args.json, &*report),
+            replay::Outcome::Prepared(told) => Ok(told),
+        },
+    }
+}
+
+fn told(json: bool, result: &(impl Serialize + Display)) -> anyhow::Result<String> {
+    if json {
+        Ok(serde_json::to_string(result)?)
+    } else {
+        Ok(result.to_string())
+    }
+}
+
+/// Logs go to stderr; `TRILOBITE_LOG` chooses what, warnings by default.
+fn start_logging() {
+    let filter =
+        EnvFilter::try_from_env("TRILOBITE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second start, as in tests, keeps the first.
+    let _ = logs.with_target(false).try_init();
+}
