@@ -16,8 +16,9 @@ pub struct RunReport {
     pub datagrams: Flow,
     /// Fixes of the node.
     pub fixes: FixReport,
-    /// From hearing to the sending of the first fix that uses it, in milliseconds.
-    pub latency_ms: LatencyReport,
+    /// From hearing to the sending of the first fix that uses it, in milliseconds; `null` for a
+    /// replay, whose clock is not the node's.
+    pub latency_ms: Option<LatencyReport>,
     /// What the node used; `null` for one elsewhere.
     pub node: Option<NodeReport>,
     /// How long was sent, in seconds.
@@ -63,10 +64,16 @@ impl NodeReport {
     pub fn between(before: Option<Usage>, now: Usage) -> Self {
         let earlier_s = before.map_or(0.0, |usage| usage.cpu_s);
         Self {
-            cpu_s: now.cpu_s - earlier_s,
-            rss_mib: now.rss_mib,
+            cpu_s: rounded(now.cpu_s - earlier_s, 2),
+            rss_mib: rounded(now.rss_mib, 1),
         }
     }
+}
+
+/// The number with so many digits behind the point: more would be noise.
+pub(crate) fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (value * scale).round() / scale
 }
 
 impl From<LatencyBody> for LatencyReport {
@@ -115,11 +122,12 @@ impl fmt::Display for RunReport {
         if let Some(share) = self.fixes.of_expected {
             write!(f, ", {:.1} % of one per client and interval", 100.0 * share)?;
         }
-        let LatencyReport { p50, p90, p99, max } = self.latency_ms;
-        write!(
-            f,
-            "\nlatency      p50 {p50:.0} ms, p90 {p90:.0} ms, p99 {p99:.0} ms, max {max:.0} ms"
-        )?;
+        if let Some(LatencyReport { p50, p90, p99, max }) = self.latency_ms {
+            write!(
+                f,
+                "\nlatency      p50 {p50:.0} ms, p90 {p90:.0} ms, p99 {p99:.0} ms, max {max:.0} ms"
+            )?;
+        }
         if let Some(NodeReport { cpu_s, rss_mib }) = self.node {
             write!(f, "\nnode         {cpu_s:.1} s of CPU, {rss_mib:.0} MiB")?;
         }
@@ -147,12 +155,12 @@ mod tests {
                 per_second: Some(2.5),
                 of_expected: None,
             },
-            latency_ms: LatencyReport {
+            latency_ms: Some(LatencyReport {
                 p50: 1.0,
                 p90: 2.0,
                 p99: 3.0,
                 max: 4.0,
-            },
+            }),
             node: None,
             seconds: 3.0,
         }

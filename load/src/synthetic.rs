@@ -22,7 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::limits::{LOOK_INTERVAL, SETTLE_MAX};
 use crate::node_files::{NodeFiles, SiteFiles};
 use crate::progress;
-use crate::report::{FixReport, NodeReport, RunReport};
+use crate::report::{FixReport, NodeReport, RunReport, rounded};
 use crate::target::{Opened, Target};
 use fix_rate::FixRate;
 use hall::{Hall, HallPlan};
@@ -179,10 +179,10 @@ fn report(
         datagrams: after.total.datagrams() - before.total.datagrams(),
         fixes: FixReport {
             count: after.fixes() - before.fixes(),
-            per_second: per_s,
-            of_expected: per_s.map(|per_s| per_s / expected_per_s),
+            per_second: per_s.map(|per_s| rounded(per_s, 1)),
+            of_expected: per_s.map(|per_s| rounded(per_s / expected_per_s, 4)),
         },
-        latency_ms: after.latency.into(),
+        latency_ms: Some(after.latency.into()),
         node,
         seconds: args.seconds as f64,
     }

@@ -57,6 +57,12 @@ async fn flush(pump: &mut Pump<'_>, leaving: Leaving) -> Result<(), Ended> {
         if leaving == Leaving::ForNow {
             pump.core.fill(now_us);
         }
+        match next_order(pump, now_us).await? {
+            Some(Order::UseKey(key)) => pump.core.handle_key(&key),
+            // Sources that finish at once leave before the shell has seen the session begin.
+            Some(Order::Begin(session)) => pump.begin(session),
+            _ => {}
+        }
         let handed_over = pump.turn(now_us);
         if handed_over == HandedOver::AllDue && pump.has_sent_all() {
             return Ok(());
@@ -67,9 +73,6 @@ async fn flush(pump: &mut Pump<'_>, leaving: Leaving) -> Result<(), Ended> {
                 true => Ok(()),
                 false => Err(Ended::Lost("the path takes nothing any more".to_owned())),
             };
-        }
-        if let Some(Order::UseKey(key)) = next_order(pump, now_us).await? {
-            pump.core.handle_key(&key);
         }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use link::NodeLink;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use wire::Frame;
+use wire::{Frame, Session};
 
 use super::Shutdown;
 use super::control::{Incoming, read_control, write_control};
@@ -135,10 +135,7 @@ impl<'a> Pump<'a> {
                 Ok(Order::UseKey(key)) => self.core.handle_key(&key),
                 Ok(Order::Begin(session)) => {
                     route.handle_welcome();
-                    self.frames.extend(names_frames(self.core.intake().names()));
-                    self.core.publish();
-                    let address = self.link.remote_address();
-                    tracing::info!("connected to node {address}, session {}", session.0);
+                    self.begin(session);
                 }
                 Ok(Order::GoTo(address)) => {
                     let ended = leave(self, Leaving::ForNow).await;
@@ -205,6 +202,14 @@ impl<'a> Pump<'a> {
             };
             self.core.handle_frame(frame);
         }
+    }
+
+    /// The session began: tells who the named clients are.
+    pub(super) fn begin(&mut self, session: Session) {
+        self.frames.extend(names_frames(self.core.intake().names()));
+        self.core.publish();
+        let address = self.link.remote_address();
+        tracing::info!("connected to node {address}, session {}", session.0);
     }
 
     /// Closes the session's books; its final report is on the way.

@@ -344,6 +344,31 @@ async fn a_recording_is_sent_whole_in_its_own_time_and_the_agent_ends() {
 }
 
 #[tokio::test]
+async fn a_source_that_ends_at_once_still_tells_its_names() {
+    let papers = Papers::new();
+    let node = FakeNode::start(&papers);
+    let (sender, source) = tap();
+    sender
+        .send(Transmitter::Client(ClientId(7)))
+        .expect("the source stands");
+    drop(sender);
+    let agent = Agent::new(
+        config(&[node.address()]),
+        papers.agent.clone(),
+        vec![source],
+    )
+    .expect("an agent");
+    let (outcome, ()) = beside(agent, async |_stop| {
+        let mut guest = node.welcome(1).await;
+        assert!(matches!(guest.frame().await, Some(Frame::Names { .. })));
+        guest.datagrams(1).await;
+        guest.settle().await;
+    })
+    .await;
+    assert!(outcome.settled);
+}
+
+#[tokio::test]
 async fn an_agent_that_never_met_a_node_ends_when_asked() {
     let papers = Papers::new();
     let deaf = UdpSocket::bind("127.0.0.1:0").expect("bind");

@@ -18,7 +18,7 @@ use crate::cli::ReplayArgs;
 use crate::fleet::{Fleet, Member};
 use crate::interrupt::Interrupt;
 use crate::node_files::{NodeFiles, SiteFiles};
-use crate::report::{FixReport, NodeReport, RunReport};
+use crate::report::{FixReport, NodeReport, RunReport, rounded};
 use crate::target::{Opened, Target};
 
 /// Fixes per second of the recording and client.
@@ -74,12 +74,12 @@ pub(super) fn run(
         datagrams: ledger.total.datagrams() - before.total.datagrams(),
         fixes: FixReport {
             count,
-            per_second: (recorded_s > 0.0).then(|| count as f64 / recorded_s),
+            per_second: (recorded_s > 0.0).then(|| rounded(count as f64 / recorded_s, 1)),
             of_expected: None,
         },
-        latency_ms: ledger.latency.into(),
+        latency_ms: None,
         node,
-        seconds: took.as_secs_f64(),
+        seconds: rounded(took.as_secs_f64(), 2),
     })))
 }
 

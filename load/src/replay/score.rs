@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::api::FixLine;
+use crate::report::rounded;
 
 use super::ground::Ground;
 use super::layout::Layout;
@@ -80,14 +81,14 @@ impl Scores {
             set: set.to_owned(),
             epochs: errors_m.len(),
             epochs_in_set: epochs.len(),
-            median_m: quantile(&errors_m, 0.5)?,
-            mean_m: mean(|error_m| error_m),
-            rmse_m: mean(|error_m| error_m * error_m).sqrt(),
-            p90_m: quantile(&errors_m, 0.9)?,
-            floor_accuracy: floor_accuracy(&answered),
+            median_m: rounded(quantile(&errors_m, 0.5)?, 3),
+            mean_m: rounded(mean(|error_m| error_m), 3),
+            rmse_m: rounded(mean(|error_m| error_m * error_m).sqrt(), 3),
+            p90_m: rounded(quantile(&errors_m, 0.9)?, 3),
+            floor_accuracy: floor_accuracy(&answered).map(|share| rounded(share, 4)),
             observations: played.folded,
             observations_offered: played.offered,
-            seconds: played.seconds,
+            seconds: rounded(played.seconds, 2),
         })
     }
 }
@@ -188,7 +189,7 @@ mod tests {
             (scores.median_m, scores.mean_m, scores.p90_m),
             (2.5, 2.5, 4.5)
         );
-        assert!((scores.rmse_m - 12.5f64.sqrt()).abs() < 1e-12);
+        assert!((scores.rmse_m - 12.5f64.sqrt()).abs() < 1e-3);
         assert_eq!(scores.floor_accuracy, None);
     }
 

@@ -52,7 +52,8 @@ impl ScheduledSource {
         let mut rng = ChaCha8Rng::seed_from_u64(table.seed);
         let step_us = 1e6 / table.rate_per_s;
         Self {
-            total: (table.seconds * table.rate_per_s) as u64,
+            // Rounded up, so that all agents together offer no less than was asked for.
+            total: (table.seconds * table.rate_per_s).ceil() as u64,
             next: 0,
             phase_us: rng.random_range(0.0..step_us),
             step_us,
