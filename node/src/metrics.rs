@@ -289,6 +289,10 @@ mod tests {
                 observations: 9,
                 datagrams: 2,
             },
+            residual: Tally {
+                observations: 1,
+                datagrams: 0,
+            },
             dropped_agent_by_reason: vec![("queue_full", 1)],
             dropped_node_by_reason: vec![("unknown_radio", Tally::default())],
             ..Books::default()

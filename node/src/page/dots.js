@@ -3,7 +3,8 @@
 import { isOld, placeAt, truthPlaceAt } from "./clients.js";
 import { theme } from "./theme.js";
 
-const ELLIPSES_MAX = 60; // more on one floor is a smear: then only the chosen one is drawn
+const WIDE_ELLIPSES_MAX = 60; // more 90 % ellipses on one floor are a smear: then 50 % ones are drawn
+const ELLIPSES_MAX = 400; // and beyond this only the chosen client's
 const TAU = 2 * Math.PI;
 const FLOOR_SURE = 0.6; // below this the floor is a guess, and the dot a ring
 
@@ -113,7 +114,13 @@ function traceEllipse(context, view, client, long, short) {
 
 function drawThinEllipses(context, view, here) {
   context.beginPath();
-  for (const client of here) traceEllipse(context, view, client, client.long90, client.short90);
+  const wide = here.length <= WIDE_ELLIPSES_MAX;
+  for (const client of here) {
+    const [long, short] = wide
+      ? [client.long90, client.short90]
+      : [client.long50, client.short50];
+    traceEllipse(context, view, client, long, short);
+  }
   context.strokeStyle = theme.ellipse;
   context.lineWidth = 1;
   context.stroke();
