@@ -147,6 +147,9 @@ pub const QUEUE_OBSERVATIONS_MAX: usize = 1_000_000;
 /// hundred clients about a second of computing, in steps between which the agent does its work.
 pub const CATCH_UP_MAX: Duration = Duration::from_mins(10);
 
+/// How long an agent catches up with a simulated world before it does its other work.
+pub const CATCH_UP_TURN: Duration = Duration::from_millis(20);
+
 /// Longest step of a simulated world, in which the agent does nothing else.
 pub const WORLD_STEP: Duration = Duration::from_millis(500);
 

@@ -13,7 +13,7 @@ use wire::frame::{Clock, RadioHello};
 use wire::{AgentName, ApName, ClientId, ClientName, Kind, Range};
 
 use crate::address::Address;
-use crate::limits::{CATCH_UP_MAX, WORLD_LOOK, WORLD_STEP};
+use crate::limits::{CATCH_UP_MAX, CATCH_UP_TURN, WORLD_LOOK, WORLD_STEP};
 use crate::pseudonym::named_client_id;
 use crate::source::{Drained, Heard, Source, SourceError, SourceHealth, Transmitter};
 
@@ -230,10 +230,13 @@ impl Source for SyntheticSource {
         if self.looked_at == self.hearings.len() {
             self.hearings.clear();
             self.looked_at = 0;
-            if !self.live_until(now_us.saturating_add(unix_from_agent_us)) {
+            let turn_ends_us = unix_now_us().saturating_add(micros(CATCH_UP_TURN));
+            while !self.live_until(now_us.saturating_add(unix_from_agent_us)) {
                 // What happened before this agent listened is not news.
                 self.hearings.clear();
-                return Ok(Drained::More);
+                if unix_now_us() >= turn_ends_us {
+                    return Ok(Drained::More);
+                }
             }
             self.reached_us = now_us;
         }
