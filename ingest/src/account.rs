@@ -4,6 +4,7 @@ use wire::Session;
 use wire::frame::{AgentDrops, Counters, Report, SessionEnd};
 
 use crate::books::{Books, DropReason, NodeDrops, Tally, add_agent_drops};
+use crate::limits::COUNT_MAX;
 use crate::sequence::{Arrival, SequenceWindow};
 
 /// Counts of one session, from which its [`Books`] follow.
@@ -39,7 +40,10 @@ impl Account {
     ///
     /// An agent whose hello got no answer tells again, with larger numbers: the last word counts.
     pub fn carry(&mut self, previous: &SessionEnd) {
-        let (reported, ended) = (&previous.reported, &previous.ended);
+        let (reported, ended) = (
+            &believable(&previous.reported),
+            &believable(&previous.ended),
+        );
         let dropped = drops_since(&ended.dropped, &reported.dropped);
         let sent = |c: &Counters| Tally {
             observations: c.observations_sent.saturating_sub(c.dropped.unsent),
@@ -121,10 +125,10 @@ impl Account {
     /// last one.
     pub fn handle_report(&mut self, report: &Report, transport_received: u64) {
         self.transport_received = transport_received;
-        self.counters = report.counters;
+        self.counters = believable(&report.counters);
         let sent = Tally {
-            observations: report.counters.observations_sent,
-            datagrams: report.counters.datagrams_sent,
+            observations: self.counters.observations_sent,
+            datagrams: self.counters.datagrams_sent,
         };
         let due = if report.last {
             sent
@@ -142,9 +146,27 @@ impl Account {
             .handle_sent(self.due.datagrams, self.due.observations);
     }
 
+    /// The agent has opened a newer connection while this one lingered.
+    pub fn handle_replaced(&mut self) {
+        self.open_ended = true;
+        self.window
+            .handle_sent(self.due.datagrams, self.due.observations);
+    }
+
+    /// What the transport of an ended session had received in all.
+    pub fn note_transport(&mut self, transport_received: u64) {
+        self.transport_received = transport_received;
+    }
+
+    /// A row that was counted as folded found no place after all.
+    pub fn unfold_row(&mut self, reason: DropReason) {
+        self.folded.observations = self.folded.observations.saturating_sub(1);
+        self.dropped[reason].observations += 1;
+    }
+
     /// The agent tells, in its next hello, how the session really ended.
     pub fn settle(&mut self, ended: &Counters) {
-        self.counters = *ended;
+        self.counters = believable(ended);
         self.open_ended = false;
         self.window
             .handle_sent(ended.datagrams_sent, ended.observations_sent);
@@ -204,6 +226,24 @@ impl Account {
         };
         offered += self.unnumbered;
         (offered, if self.open_ended { held } else { 0 })
+    }
+}
+
+/// Counters as they came, but none beyond what an agent can count in its life: sums of what broken
+/// or lying agents say must not overflow the books of the others.
+fn believable(counters: &Counters) -> Counters {
+    let cap = |count: u64| count.min(COUNT_MAX);
+    Counters {
+        observations_offered: cap(counters.observations_offered),
+        observations_sent: cap(counters.observations_sent),
+        datagrams_sent: cap(counters.datagrams_sent),
+        datagrams_unsent: cap(counters.datagrams_unsent),
+        dropped: AgentDrops {
+            queue_full: cap(counters.dropped.queue_full),
+            too_old: cap(counters.dropped.too_old),
+            disconnected: cap(counters.dropped.disconnected),
+            unsent: cap(counters.dropped.unsent),
+        },
     }
 }
 

@@ -58,7 +58,7 @@ pub enum DropReason {
     Sequence,
     /// The radio is not in the agent's hello, not in the site file, or another agent's.
     Radio,
-    /// Heard too long ago, or in the future.
+    /// Heard too long ago, or at a time that cannot be.
     Time,
     /// Neither a signal strength nor a range in the range of nature.
     Signal,

@@ -67,12 +67,14 @@ impl Ledger {
         let replaces = self.find(agent, site, |state| state.phase == Phase::Connected);
         if let Some(state) = replaces.and_then(|key| self.session_mut(key)) {
             state.phase = Phase::Ended;
+            state.account.handle_replaced();
         }
         let account = match &hello.previous {
             Some(previous) => self.settle_previous(agent, site, previous),
             None => Account::default(),
         };
-        self.retire_oldest(agent, site);
+        let named = hello.previous.as_ref().map(|previous| previous.session);
+        self.retire_oldest(agent, site, named);
         self.closed
             .entry((site.clone(), agent.clone()))
             .or_default();
@@ -126,8 +128,9 @@ impl Ledger {
     /// A connection is gone, with or without a last report.
     pub(crate) fn close(&mut self, key: SessionKey, transport_received: u64) {
         if let Some(state) = self.session_mut(key) {
-            if state.phase == Phase::Connected {
-                state.account.handle_closed(transport_received);
+            match state.phase {
+                Phase::Connected => state.account.handle_closed(transport_received),
+                Phase::Ended => state.account.note_transport(transport_received),
             }
             state.phase = Phase::Ended;
         }
@@ -187,10 +190,16 @@ impl Ledger {
         slot.key(index)
     }
 
-    /// Closes the books of the agent's oldest ended session when it has too many of them.
-    fn retire_oldest(&mut self, agent: &AgentName, site: &SiteName) {
+    /// Closes the books of the agent's oldest ended session when it has too many of them, but not of
+    /// the one that its hello names: that one may be told of again.
+    fn retire_oldest(&mut self, agent: &AgentName, site: &SiteName, named: Option<Session>) {
+        let is_named = |state: &SessionState| {
+            named.is_some_and(|named| state.session == named || state.account.carries(named))
+        };
         let ended: Vec<SessionKey> = self
-            .keys(|s| s.phase == Phase::Ended && s.agent == *agent && s.site == *site)
+            .keys(|s| {
+                s.phase == Phase::Ended && s.agent == *agent && s.site == *site && !is_named(s)
+            })
             .collect();
         if ended.len() < ENDED_PER_AGENT_MAX {
             return;

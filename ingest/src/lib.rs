@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! - An observation changes state at most once: its batch's number passes a window per session.
-//! - An observation that vanishes adds one to a [`DropReason`](books::DropReason) or to `lost`.
+//! - An observation that vanishes adds one to a [`DropReason`] or to `lost`.
 //! - The fold allocates nothing per observation, takes no lock, reads no clock and logs nothing.
 //! - All agents of a site meet on one worker, whose tables are private.
 

@@ -15,6 +15,15 @@ pub const SEQUENCE_WINDOW_LEN: u64 = 1_024;
 /// arithmetic must not fill the ledger with losses.
 pub const SEQUENCE_JUMP_MAX: u64 = 1 << 24;
 
+/// Furthest jump ahead of an observation number: what that many full datagrams hold.
+pub const OBSERVATION_JUMP_MAX: u64 = SEQUENCE_JUMP_MAX * 128;
+
+/// Largest count that an agent is believed: at a million observations a second, nine years.
+pub const COUNT_MAX: u64 = 1 << 48;
+
+/// Latest time of a recording in microseconds that is believed: beyond it arithmetic would overflow.
+pub const RECORDED_US_MAX: u64 = u64::MAX / 2;
+
 /// Parts into which a shard's clients are divided by the top bits of their ids. A part grows by
 /// itself, so that no single growth stalls reception, and is the unit of the solve sweep.
 pub const SEGMENTS: usize = 256;

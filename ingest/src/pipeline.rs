@@ -198,26 +198,31 @@ impl Pipeline {
         });
         let commands = Commands::new(sites.iter().map(|site| site.pseudonym_key.clone()));
         let fixes = Arc::new(FixQueue::new(FIX_QUEUE_LEN));
-        let mut threads = Vec::new();
+        // Dropped on an error below, it stops the workers that run by then.
+        let pipeline = Self {
+            shared,
+            commands,
+            fixes,
+            threads: Mutex::default(),
+        };
         for (index, endpoint) in endpoints.into_iter().enumerate() {
             let served = served_sites(sites, index, workers);
-            let worker = Worker::new(config.worker, served, fixes.clone());
+            let worker = Worker::new(config.worker, served, pipeline.fixes.clone());
             let door = Door {
                 index,
-                shared: shared.clone(),
-                commands: commands.clone(),
+                shared: pipeline.shared.clone(),
+                commands: pipeline.commands.clone(),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || receive::run(endpoint, worker, door))?;
+            let mut threads = pipeline
+                .threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             threads.push(thread);
         }
-        Ok(Self {
-            shared,
-            commands,
-            fixes,
-            threads: Mutex::new(threads),
-        })
+        Ok(pipeline)
     }
 
     /// Where the workers listen; agents need only the first.

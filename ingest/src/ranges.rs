@@ -22,7 +22,7 @@ pub(crate) struct RangeSlot {
 pub(crate) struct RangeLines(HashMap<u64, Vec<RangeSlot>, FixedState>);
 
 impl RangeLines {
-    /// Keeps a range: the newest to each radio, the stalest gives way to a ninth radio.
+    /// Keeps a range: the newest to each radio, the stalest gives way to one radio too many.
     pub(crate) fn fold(&mut self, key: u64, radio: u16, reading: RangeReading, heard: Moment) {
         let slots = self
             .0

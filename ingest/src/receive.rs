@@ -263,6 +263,12 @@ impl Hall {
             .replaces
             .and_then(|key| self.links.borrow_mut().remove(&key))
         {
+            tracing::warn!(
+                "{} replaces its connection from {}; if this goes on, two access points share a \
+                 certificate: issue one for each",
+                describe(&link),
+                older.remote_address()
+            );
             older.close("a newer connection of the same agent replaces this one");
         }
         shared.connected.fetch_add(1, Ordering::AcqRel);
@@ -449,10 +455,13 @@ impl Call {
 
 /// Says a last word and waits until the agent has left with it.
 async fn part(link: &AgentLink, mut writer: ControlWriter, word: Frame, reason: &str) {
-    if writer.write(&word).await.is_ok() {
-        writer.finish();
-        let _ = timeout(PARTING_TIMEOUT, link.closed()).await;
-    }
+    let parting = async {
+        if writer.write(&word).await.is_ok() {
+            writer.finish();
+            link.closed().await;
+        }
+    };
+    let _ = timeout(PARTING_TIMEOUT, parting).await;
     link.close(reason);
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::ledger::SessionKey;
 use crate::limits::{CLIENT_SILENCE_MAX, RECORDED_GRACE, RECORDED_WAITING_MAX};
 use crate::outlet::Outlet;
 use crate::session::{Phase, SessionState};
@@ -17,7 +18,9 @@ use crate::shard::{Reading, Shard};
 pub(crate) struct Recorded {
     agents: usize,
     interval_us: u64,
-    waiting: BTreeMap<(u64, u64), (usize, Reading)>,
+    waiting: BTreeMap<(u64, u64), (usize, SessionKey, Reading)>,
+    /// Sessions of readings whose client found no place.
+    homeless: Vec<SessionKey>,
     taken: u64,
     swept_until_us: u64,
 }
@@ -29,16 +32,17 @@ impl Recorded {
             agents,
             interval_us: (1e6 / fix_hz) as u64,
             waiting: BTreeMap::new(),
+            homeless: Vec::new(),
             taken: 0,
             swept_until_us: 0,
         }
     }
 
     /// A reading takes its place in the order of time.
-    pub(crate) fn handle_reading(&mut self, shard: usize, reading: Reading) {
+    pub(crate) fn handle_reading(&mut self, shard: usize, key: SessionKey, reading: Reading) {
         self.taken += 1;
         self.waiting
-            .insert((reading.heard_us, self.taken), (shard, reading));
+            .insert((reading.heard_us, self.taken), (shard, key, reading));
     }
 
     /// Believes a session's report once all that it calls sent has arrived, or is overdue.
@@ -77,6 +81,8 @@ impl Recorded {
                 return;
             };
             let end_us = (first_us / self.interval_us + 1) * self.interval_us;
+            // A reading that comes too late for its interval counts in the next: time never runs back.
+            let end_us = end_us.max(self.swept_until_us + self.interval_us);
             if end_us > clock_us && !full {
                 return;
             }
@@ -92,11 +98,17 @@ impl Recorded {
         }
     }
 
+    /// Sessions of readings that found no place since the last call, once for each reading.
+    pub(crate) fn take_homeless(&mut self) -> Vec<SessionKey> {
+        std::mem::take(&mut self.homeless)
+    }
+
     fn fold_until(&mut self, end_us: u64, shards: &mut [Shard]) {
         let later = self.waiting.split_off(&(end_us, 0));
-        for (_, (shard, reading)) in std::mem::replace(&mut self.waiting, later) {
-            if let Some(place) = shards[shard].place(reading.key) {
-                shards[shard].fold(place, &reading, false);
+        for (_, (shard, key, reading)) in std::mem::replace(&mut self.waiting, later) {
+            match shards[shard].place(reading.key) {
+                Some(place) => shards[shard].fold(place, &reading, false),
+                None => self.homeless.push(key),
             }
         }
     }

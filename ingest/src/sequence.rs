@@ -1,7 +1,7 @@
 //! Which sequence numbers of a session have arrived: never twice, and every gap counted.
 
 use crate::books::Tally;
-use crate::limits::{SEQUENCE_JUMP_MAX, SEQUENCE_WINDOW_LEN};
+use crate::limits::{OBSERVATION_JUMP_MAX, SEQUENCE_JUMP_MAX, SEQUENCE_WINDOW_LEN};
 
 const WORDS: usize = (SEQUENCE_WINDOW_LEN / 64) as usize;
 
@@ -45,13 +45,13 @@ impl SequenceWindow {
     /// Takes note of a datagram: its number, its first observation's number, how many it carries.
     pub fn handle_arrival(&mut self, sequence: u64, first_observation: u64, len: u64) -> Arrival {
         if sequence >= self.next {
-            if sequence - self.next > SEQUENCE_JUMP_MAX {
+            if self.is_absurd(sequence, first_observation) {
                 return Arrival::Absurd;
             }
             self.skip_to(sequence, first_observation);
             self.mark(sequence);
             self.next = sequence + 1;
-            self.next_observation = first_observation.saturating_add(len);
+            self.next_observation += len;
             return Arrival::New;
         }
         if self.next - sequence > SEQUENCE_WINDOW_LEN {
@@ -68,7 +68,7 @@ impl SequenceWindow {
 
     /// The agent says that it has sent so much: what did not arrive by now is a gap.
     pub fn handle_sent(&mut self, datagrams_sent: u64, observations_sent: u64) {
-        if datagrams_sent > self.next && datagrams_sent - self.next <= SEQUENCE_JUMP_MAX {
+        if datagrams_sent > self.next && !self.is_absurd(datagrams_sent, observations_sent) {
             self.skip_to(datagrams_sent, observations_sent);
         }
     }
@@ -84,6 +84,11 @@ impl SequenceWindow {
             observations: self.next_observation,
             datagrams: self.next,
         }
+    }
+
+    fn is_absurd(&self, sequence: u64, first_observation: u64) -> bool {
+        sequence.saturating_sub(self.next) > SEQUENCE_JUMP_MAX
+            || first_observation.saturating_sub(self.next_observation) > OBSERVATION_JUMP_MAX
     }
 
     fn skip_to(&mut self, sequence: u64, first_observation: u64) {

@@ -28,7 +28,7 @@ pub(crate) struct SessionState {
 pub(crate) enum Phase {
     /// Its connection lives.
     Connected,
-    /// It gave its last report, or its connection is gone; the agent may still tell how it ended.
+    /// Its connection is gone or replaced; the agent may still tell how it ended.
     Ended,
 }
 
@@ -53,8 +53,8 @@ pub enum Refusal {
     Radios(usize),
     /// None of the agent's radios is an anchor that it may speak for.
     #[error(
-        "none of the radios of agent \"{agent}\" is in site \"{site}\" ({names}); \
-         add its AP to the site file, or correct [[ap]] in the agent's configuration"
+        "agent \"{agent}\" speaks for none of its radios in site \"{site}\" ({names}); give their \
+         anchors agent = \"{agent}\" in the site file, or use the certificate of the agent named there"
     )]
     NoAnchor {
         /// The agent.

@@ -201,10 +201,13 @@ impl Shard {
             line.observations() + ranges.iter().map(|s| u32::from(s.fresh)).sum::<u32>();
         let len = gather(line, ranges, now, self.config.window_s, &mut sightings);
         line.mark_used();
+        // Gathered already: what is old enough goes, before its time wraps and it looks new.
+        line.expire(now, silence_steps());
         let fix = self
             .locator
             .locate(&sightings[..len], track, now_us as f64 * 1e-6);
         self.ranges.mark_used(key);
+        self.ranges.expire(key, now, silence_steps());
         if let Some(fix) = fix {
             let client = ClientId(key);
             let fix = Fix {
@@ -223,8 +226,7 @@ impl Shard {
     }
 
     fn forget_if_silent(&mut self, index: usize, slot: usize, now: Moment) -> Visit {
-        let steps =
-            Moment::from_us(CLIENT_SILENCE_MAX.as_micros() as u64).steps_since(Moment::from_us(0));
+        let steps = silence_steps();
         let Some((line, _)) = self.table.segment(index).client(slot) else {
             return Visit::Quiet;
         };
@@ -237,6 +239,11 @@ impl Shard {
         self.table.remove(key);
         Visit::Forgotten
     }
+}
+
+/// How long a radio may be silent about a client, in steps of [`Moment`].
+fn silence_steps() -> u16 {
+    Moment::from_us(CLIENT_SILENCE_MAX.as_micros() as u64).steps_since(Moment::from_us(0))
 }
 
 enum Visit {

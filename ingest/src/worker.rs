@@ -13,11 +13,11 @@ use wire::{AgentName, Kind, Session, SiteName};
 
 use crate::books::DropReason;
 use crate::ledger::{Ledger, SessionKey};
-use crate::limits::{OBSERVATION_AGE_MAX, SOLVES_PER_TICK_MAX};
+use crate::limits::{OBSERVATION_AGE_MAX, RECORDED_US_MAX, SOLVES_PER_TICK_MAX};
 use crate::line::Line;
 use crate::outlet::{FixQueue, Outlet};
 use crate::recorded::Recorded;
-use crate::session::{self, Refusal};
+use crate::session::{self, Phase, Refusal};
 use crate::shard::{Reading, Shard, ShardConfig};
 use crate::snapshot::WorkerSnapshot;
 use crate::table::Place;
@@ -60,6 +60,8 @@ pub struct WorkerConfig {
 pub struct Worker {
     sites: Vec<ServedSite>,
     shards: Vec<Shard>,
+    /// Whose turn in the sweep it is.
+    first_shard: usize,
     ledger: Ledger,
     outlet: Outlet,
     recorded: Option<Recorded>,
@@ -89,6 +91,7 @@ impl Worker {
         Self {
             sites,
             shards,
+            first_shard: 0,
             ledger: Ledger::default(),
             outlet: Outlet::new(fixes),
             recorded,
@@ -175,7 +178,7 @@ impl Worker {
                 let mut kept = 0;
                 for_each_reading(&batch, radio, times, |reading| match reading {
                     Ok((_, reading)) => {
-                        recorded.handle_reading(state.shard, reading);
+                        recorded.handle_reading(state.shard, key, reading);
                         kept += 1;
                     }
                     Err(reason) => state.account.drop_row(reason),
@@ -198,6 +201,10 @@ impl Worker {
         let Some(state) = self.ledger.session_mut(key) else {
             return;
         };
+        if state.phase == Phase::Ended {
+            // A newer connection of the agent has told how this session ended.
+            return;
+        }
         state.heard_at_us = now_us;
         state.account.handle_report(report, transport_received);
         if self.recorded.is_some() {
@@ -226,9 +233,13 @@ impl Worker {
             return false;
         }
         let mut solves = 0;
-        for shard in &mut self.shards {
-            solves += shard.sweep_due(now_us, SOLVES_PER_TICK_MAX - solves, &mut self.outlet);
+        for turn in 0..self.shards.len() {
+            let index = (self.first_shard + turn) % self.shards.len();
+            let solves_max = SOLVES_PER_TICK_MAX - solves;
+            solves += self.shards[index].sweep_due(now_us, solves_max, &mut self.outlet);
             if solves >= SOLVES_PER_TICK_MAX {
+                // A site that always has more to solve must not keep the others waiting.
+                self.first_shard = (index + 1) % self.shards.len();
                 return true;
             }
         }
@@ -245,6 +256,11 @@ impl Worker {
         }
         let clock_us = recorded.common_clock_us(self.ledger.sessions(), self.ledger.agents_len());
         recorded.advance(clock_us, &mut self.shards, &mut self.outlet);
+        for key in recorded.take_homeless() {
+            if let Some(state) = self.ledger.session_mut(key) {
+                state.account.unfold_row(DropReason::Clients);
+            }
+        }
     }
 
     /// What can be told about the worker at this time.
@@ -324,7 +340,8 @@ fn for_each_reading(
             continue;
         }
         let heard_us = times.sent_us.saturating_sub(u64::from(row.age_ms) * 1_000);
-        if times.now_us.saturating_sub(heard_us) > OBSERVATION_AGE_US_MAX {
+        let old = times.now_us.saturating_sub(heard_us) > OBSERVATION_AGE_US_MAX;
+        if old || heard_us > RECORDED_US_MAX {
             give(Err(DropReason::Time));
             continue;
         }

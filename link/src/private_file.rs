@@ -72,7 +72,7 @@ pub(crate) fn write(
         source,
     };
     if existing == Existing::Keep && path.exists() {
-        let what_to_do = "remove it first, or ask for a replacement";
+        let what_to_do = "remove it first, or replace it with --replace";
         return Err(FileError::Exists {
             path: path.to_owned(),
             what_to_do,

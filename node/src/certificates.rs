@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use link::authority::{AuthorityDir, AuthorityError, Existing};
+use link::authority::{Authority, AuthorityDir, AuthorityError, Existing};
 
 use crate::cli::CaCommand;
 
@@ -13,6 +13,8 @@ use crate::cli::CaCommand;
 pub fn run(command: CaCommand) -> Result<String, AuthorityError> {
     match command {
         CaCommand::Init { dir, names, days } => {
+            // Names that cannot be certified must not leave half an authority behind.
+            Authority::create()?.issue_node(&names, days)?;
             let authority = AuthorityDir::create(&dir)?;
             let node = authority.issue_node(&names, days, Existing::Keep)?;
             let mut told = String::new();
@@ -37,6 +39,15 @@ pub fn run(command: CaCommand) -> Result<String, AuthorityError> {
                 dir.display()
             );
             Ok(told)
+        }
+        CaCommand::Node { dir, names, days } => {
+            let node = AuthorityDir::open(&dir)?.issue_node(&names, days, Existing::Replace)?;
+            Ok(format!(
+                "node, {days} days, for {}\ncertificate  {}\nkey          {}",
+                names.join(", "),
+                node.certificate.display(),
+                node.key.display(),
+            ))
         }
         CaCommand::Issue {
             agent,

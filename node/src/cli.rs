@@ -36,7 +36,7 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// Stop after so many seconds; without it, run until Ctrl-C
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub seconds: Option<f64>,
     /// Seed of the simulated world: the same seed gives the same walks and the same radio
     #[arg(long, default_value_t = 1)]
@@ -101,6 +101,18 @@ pub enum CaCommand {
         #[arg(long, default_value_t = 365)]
         days: u32,
     },
+    /// Make a new certificate for the node, in place of the old one
+    Node {
+        /// Folder made by `trilobite ca init`
+        #[arg(long, default_value = "pki", value_name = "DIR")]
+        dir: PathBuf,
+        /// Name or address under which agents reach the node; repeat for several
+        #[arg(long = "name", value_name = "NAME", default_values_t = default_names())]
+        names: Vec<String>,
+        /// Days until the certificate expires
+        #[arg(long, default_value_t = 365)]
+        days: u32,
+    },
     /// Make a certificate for one agent at one site
     Issue {
         /// Id of the agent: the AP's id in the site file, unless its `agent` key says otherwise
@@ -123,6 +135,15 @@ pub enum CaCommand {
 
 fn default_names() -> Vec<String> {
     ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec()
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        0.1,
+        1e6,
+        "a number of seconds from 0.1 on, such as 20",
+    )
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -247,6 +247,12 @@ impl NodeConfig {
                 ),
             );
         }
+        if self.recording.is_some() && self.workers != 1 {
+            return wrong(
+                "workers",
+                "a recording has one clock, so one worker replays it; use 1".into(),
+            );
+        }
         if self
             .recording
             .is_some_and(|recording| recording.agents == 0)

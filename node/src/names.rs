@@ -22,7 +22,8 @@ impl Names {
         }
         let replaced = self.name_by_id.insert(client, name.clone());
         if let Some(old) = replaced.filter(|old| *old != name) {
-            self.id_by_name.remove(&old);
+            // Another client may have taken the old name over.
+            self.id_by_name.remove_if(&old, |_, id| *id == client);
         }
         self.id_by_name.insert(name, client);
         true

@@ -26,6 +26,9 @@ use crate::view::status_view;
 /// Threads that serve HTTP: enough for many slow readers, few enough to leave the cores to workers.
 const HTTP_THREADS: usize = 2;
 
+/// How often the node looks whether a new pseudonym period has begun.
+const KEY_LOOK: Duration = Duration::from_secs(60);
+
 /// Reads every portion of fixes besides the hub, on the fan-out's thread.
 pub type FixReader = Box<dyn Fn(&[SentFix]) + Send>;
 
@@ -231,9 +234,13 @@ impl Listener for Ears {
     }
 
     fn names(&self, _site: usize, session: Session, names: &[(u64, ClientName)]) {
-        for (id, name) in names {
-            if !self.names.insert(ClientId(*id), name.clone()) {
-                tracing::warn!("too many named clients; {name} is shown by its id");
+        let refused = names
+            .iter()
+            .filter(|(id, name)| !self.names.insert(ClientId(*id), name.clone()));
+        match refused.count() {
+            0 => {}
+            count => {
+                tracing::warn!("too many named clients; {count} of them are shown by their ids")
             }
         }
         if let Some(record) = &self.record {
@@ -271,16 +278,30 @@ async fn rotate_keys(
     keeper: KeyKeeper,
     sites: Vec<String>,
 ) {
+    let mut in_force = calendar.current();
     loop {
-        tokio::time::sleep(calendar.current_remaining()).await;
+        // The system's clock may be set meanwhile, and a key that could not be kept is tried again.
+        tokio::time::sleep(calendar.current_remaining().min(KEY_LOOK)).await;
         let period = calendar.current();
+        if period == in_force {
+            continue;
+        }
+        let mut changed = true;
         for (index, site) in sites.iter().enumerate() {
             match keeper.key(site, period) {
                 Ok(key) => pipeline.set_pseudonym_key(index, key),
-                Err(error) => tracing::error!("site {site} keeps its old pseudonyms: {error}"),
+                Err(error) => {
+                    changed = false;
+                    tracing::error!("site {site} keeps its old pseudonyms for now: {error}");
+                }
             }
         }
-        tracing::info!("pseudonym period {period} begins");
+        if changed {
+            in_force = period;
+            tracing::info!("pseudonym period {period} begins");
+        } else {
+            tokio::time::sleep(KEY_LOOK).await;
+        }
     }
 }
 

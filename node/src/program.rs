@@ -6,7 +6,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use link::CredentialError;
+
 use crate::cli::{Cli, Command, ValidateArgs};
+use crate::config::ConfigError;
+use crate::sites::SiteError;
 use crate::{certificates, demo, serve, validate};
 
 /// Exit code of a command that could not do its work.
@@ -31,9 +35,16 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            ExitCode::from(FAILED)
+            ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// What has to be corrected in a file is told apart from what failed while running.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let invalid =
+        error.is::<ConfigError>() || error.is::<SiteError>() || error.is::<CredentialError>();
+    if invalid { INVALID } else { FAILED }
 }
 
 /// Logs go to stderr; `TRILOBITE_LOG` chooses what. By default all that an operator wants to know,

@@ -21,7 +21,7 @@ const REST: Duration = Duration::from_millis(20);
 
 /// A recording could not be begun.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write recording {path}")]
+#[error("cannot begin recording {path}; choose a new file in a folder that exists")]
 pub struct RecordError {
     path: PathBuf,
     source: std::io::Error,
@@ -82,13 +82,13 @@ impl Recording {
     /// Begins a recording in a new file.
     ///
     /// # Errors
-    /// [`RecordError`] when the file cannot be made or begun; an existing file is overwritten.
+    /// [`RecordError`] when the file cannot be made or begun, or exists: nobody loses a recording.
     pub fn begin(path: &Path) -> Result<Self, RecordError> {
         let wrong = |source| RecordError {
             path: path.to_owned(),
             source,
         };
-        let file = File::create(path).map_err(wrong)?;
+        let file = File::create_new(path).map_err(wrong)?;
         let recorder = Recorder::new(BufWriter::new(file)).map_err(wrong)?;
         let queue = Arc::new(Queue {
             items: ArrayQueue::new(WAITING_MAX),

@@ -140,7 +140,7 @@ fn write_pair(
         key: dir.join(format!("{stem}.key")),
     };
     if existing == Existing::Keep && files.certificate.exists() {
-        let what_to_do = "remove it first, or ask for a replacement";
+        let what_to_do = "remove it first, or replace it with --replace";
         return Err(FileError::Exists {
             path: files.certificate,
             what_to_do,
