@@ -399,6 +399,128 @@ fn who_is_no_anchor_is_refused_in_words() {
     );
 }
 
+#[test]
+fn what_a_replaced_session_still_held_is_unknown() {
+    let mut rig = Rig::live(1);
+    rig.deliver(0, &[heard(7, -50, BEGAN)], BEGAN);
+    rig.sent[0].observations_offered += 10;
+    rig.report(0, BEGAN, false);
+    let (agent, site) = ("ap-0".parse().unwrap(), "hall".parse().unwrap());
+    let hello = hello(0, Clock::Monotonic);
+    let again = rig
+        .worker
+        .handle_hello(&agent, &site, &hello, Session(9), BEGAN);
+    assert!(again.unwrap().replaces.is_some());
+    rig.worker.handle_closed(rig.keys[0], 1, BEGAN);
+    let books = rig.books();
+    assert_eq!(books.unknown.observations, 10);
+    assert_eq!(books.residual(), Tally::default());
+}
+
+#[test]
+fn a_radio_heard_once_is_forgotten_though_its_client_is_heard_on() {
+    let mut rig = Rig::live(2);
+    rig.deliver(1, &[heard(7, -40, BEGAN)], BEGAN);
+    // Line times wrap after 18 minutes: then the old reading must not look new.
+    for second in 0..1_100 {
+        let now = BEGAN + second * SECOND;
+        rig.deliver(0, &[heard(7, -50, now)], now);
+        rig.tick_through(now);
+        let fixes = rig.take_fixes();
+        if second > 5 {
+            assert!(
+                fixes.iter().all(|sent| sent.fix.radios == 1),
+                "second {second}"
+            );
+        }
+    }
+}
+
+#[test]
+fn absurd_counters_neither_panic_nor_reach_other_agents() {
+    let mut rig = Rig::live(2);
+    rig.deliver(1, &[heard(7, -50, BEGAN)], BEGAN);
+    rig.report(1, BEGAN, true);
+    let mut counters = Counters {
+        observations_offered: u64::MAX,
+        ..Counters::default()
+    };
+    counters.dropped.queue_full = u64::MAX;
+    counters.dropped.too_old = u64::MAX;
+    let report = Report {
+        counters,
+        clock_us: u64::MAX,
+        last: false,
+    };
+    rig.worker
+        .handle_report(rig.keys[0], &report, u64::MAX, BEGAN);
+    let agents = rig.worker.snapshot().agents;
+    assert_eq!(agents[1].books.residual(), Tally::default());
+    let _ = rig.books().residual();
+}
+
+#[test]
+fn a_time_that_cannot_be_does_not_stop_a_replay() {
+    let shard = ShardConfig {
+        fix_hz: 2.0,
+        ..ShardConfig::default()
+    };
+    let mut rig = Rig::new(
+        1,
+        WorkerConfig {
+            shard,
+            recording_agents: Some(1),
+        },
+    );
+    rig.deliver(0, &[heard(7, -50, u64::MAX)], u64::MAX);
+    rig.deliver(0, &[heard(7, -50, SECOND)], SECOND);
+    rig.report(0, u64::MAX, true);
+    assert_eq!(rig.take_fixes().len(), 1);
+    assert_eq!(rig.books().dropped_node[DropReason::Time].observations, 1);
+}
+
+#[test]
+fn a_full_site_counts_what_a_replay_finds_no_place_for() {
+    let shard = ShardConfig {
+        clients_max: 1,
+        ..ShardConfig::default()
+    };
+    let mut rig = Rig::new(
+        1,
+        WorkerConfig {
+            shard,
+            recording_agents: Some(1),
+        },
+    );
+    rig.deliver(0, &[heard(1, -50, SECOND), heard(2, -50, SECOND)], SECOND);
+    rig.report(0, u64::MAX, true);
+    let books = rig.books();
+    assert_eq!(books.folded.observations, 1);
+    assert_eq!(books.dropped_node[DropReason::Clients].observations, 1);
+}
+
+#[test]
+fn time_never_runs_back_for_a_late_reading_of_a_replay() {
+    let shard = ShardConfig {
+        fix_hz: 1.0,
+        ..ShardConfig::default()
+    };
+    let mut rig = Rig::new(
+        1,
+        WorkerConfig {
+            shard,
+            recording_agents: Some(1),
+        },
+    );
+    rig.deliver(0, &[heard(7, -50, 5 * SECOND)], 5 * SECOND);
+    rig.report(0, 6 * SECOND, false);
+    rig.deliver(0, &[heard(7, -52, 2 * SECOND)], 2 * SECOND);
+    rig.report(0, u64::MAX, true);
+    let fixes = rig.take_fixes();
+    let times: Vec<u64> = fixes.iter().map(|sent| sent.sent_at_us).collect();
+    assert_eq!(times, [6 * SECOND, 7 * SECOND]);
+}
+
 /// Two agents replay the same second at different speeds; the slow one last.
 fn replay(fast: usize, slow: usize) -> Vec<SentFix> {
     let shard = ShardConfig {
