@@ -70,7 +70,12 @@ pub struct AgentSession {
     radios: Vec<RadioHello>,
     clock: Clock,
     state: State,
+    /// Counters of the last report that the node has most likely received.
     reported: Counters,
+    /// Counters of a later one, handed over and without a sign of life since.
+    told: Option<Counters>,
+    /// Bytes that the link had received when it was first looked at after that.
+    told_at_bytes: Option<u64>,
     previous: Option<SessionEnd>,
     /// Sum of all closed accounts.
     closed: Counters,
@@ -89,6 +94,8 @@ impl AgentSession {
             clock,
             state: State::Apart,
             reported: Counters::default(),
+            told: None,
+            told_at_bytes: None,
             previous: None,
             closed: Counters::default(),
             sessions: 0,
@@ -136,6 +143,7 @@ impl AgentSession {
                 };
                 self.previous = None;
                 self.reported = Counters::default();
+                self.told = None;
                 self.sessions += 1;
                 self.settled = false;
                 batcher.handle_connected(welcome.session, clock_us);
@@ -241,13 +249,32 @@ impl AgentSession {
     pub fn report(&mut self, batcher: &Batcher, now_us: u64, clock_us: u64) -> Option<Frame> {
         self.skip_report(now_us, clock_us);
         self.session()?;
-        self.reported = *batcher.counters();
+        let counters = *batcher.counters();
+        self.told = Some(counters);
+        self.told_at_bytes = None;
         let clock_us = unsent_from_us(batcher, clock_us);
         Some(Frame::Report(Report {
-            counters: self.reported,
+            counters,
             clock_us,
             last: false,
         }))
+    }
+
+    /// Whether a report was handed over and nothing has come from the node since.
+    pub fn awaits_sign_of_life(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// The link has received so many bytes: if they grew since the last report, the node lives and
+    /// has that report. Reports to a node that is dead do not count as told, so that what it can no
+    /// longer book becomes `unknown` at its successor.
+    pub fn handle_received(&mut self, bytes_received: u64) {
+        let told_at_bytes = *self.told_at_bytes.get_or_insert(bytes_received);
+        if bytes_received > told_at_bytes
+            && let Some(told) = self.told.take()
+        {
+            self.reported = told;
+        }
     }
 
     /// The control stream takes no report now; the next one makes up for it.

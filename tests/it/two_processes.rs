@@ -44,7 +44,7 @@ fn a_killed_agent_comes_back_without_a_restart_of_the_node() {
 
     let before = node.folded();
     let agent = start_agent(&folder, &config);
-    let healing = node.wait_for_folded_above(before + 50);
+    let healing = node.wait_for_folded_above(before + 5);
     assert!(healing < HEALS_WITHIN, "took {healing:?}");
     let (status, told) = agent.terminate();
     assert!(status.success(), "{told}");

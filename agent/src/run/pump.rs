@@ -155,6 +155,10 @@ impl<'a> Pump<'a> {
     /// Hands over what is due, and reports if that is due.
     pub(super) fn turn(&mut self, now_us: u64) -> HandedOver {
         self.write_frames();
+        if self.core.session.awaits_sign_of_life() {
+            let received = self.link.stats().bytes_received;
+            self.core.session.handle_received(received);
+        }
         let clock_us = self.core.packing_clock_us(now_us);
         let report_due = self.core.session.is_report_due(now_us, clock_us);
         if report_due {

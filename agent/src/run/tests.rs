@@ -110,7 +110,9 @@ async fn a_node_that_is_killed_and_restarted_is_found_again() {
         }
         let mut guest = node.welcome(9).await;
         let previous = guest.hello().previous.clone().expect("a session ended");
-        assert_eq!((previous.session.0, previous.reported), (1, reported));
+        assert_eq!(previous.session.0, 1);
+        // The node died so soon after the report that its acknowledgement may not have left.
+        assert!([wire::frame::Counters::default(), reported].contains(&previous.reported));
         stop.send(()).expect("the agent runs");
         (previous.ended, guest.settle().await.counters)
     })

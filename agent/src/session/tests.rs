@@ -101,7 +101,16 @@ impl Rig {
         self.handed_over.iter().skip(datagrams_sent).sum()
     }
 
+    /// A report that the node acknowledges.
     fn report(&mut self) -> Report {
+        let report = self.report_unheard();
+        self.session.handle_received(1_000);
+        self.session.handle_received(1_100);
+        report
+    }
+
+    /// A report to a node that may be dead.
+    fn report_unheard(&mut self) -> Report {
         match self.session.report(&self.batcher, self.now_us, self.now_us) {
             Some(Frame::Report(report)) => report,
             frame => panic!("report expected, got {frame:?}"),
@@ -154,6 +163,28 @@ fn what_was_dropped_before_the_first_session_counts_in_it() {
     assert_eq!(
         (counters.dropped.disconnected, counters.observations_sent),
         (6, 10)
+    );
+}
+
+#[test]
+fn reports_to_a_dead_node_do_not_count_as_told() {
+    let mut rig = Rig::new(1_000);
+    rig.connect();
+    rig.offer(200);
+    rig.hand_over();
+    let heard = rig.report().counters;
+    rig.offer(150);
+    rig.hand_over();
+    rig.report_unheard();
+    rig.offer(150);
+    rig.hand_over();
+    rig.report_unheard();
+    rig.session.handle_received(2_000);
+    rig.session.handle_received(2_000);
+    rig.cut(rig.handed_over.len());
+    assert_eq!(
+        rig.hello().previous.expect("a session ended").reported,
+        heard
     );
 }
 
