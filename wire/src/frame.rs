@@ -90,7 +90,7 @@ pub enum Clock {
 pub struct SessionEnd {
     /// The session.
     pub session: Session,
-    /// Counters of the last report that was handed to the control stream.
+    /// Counters of the last report that the node has most likely received.
     pub reported: Counters,
     /// Counters now, including what was offered and dropped while there was no connection.
     pub ended: Counters,
