@@ -1,4 +1,5 @@
-//! What does a fix cost in the example office, by number of radios heard?
+//! What does a fix cost, by number of radios heard: in the example office, and in a hall of 1,000
+//! cells?
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -6,6 +7,9 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use locate::{Locator, Model, ModelOptions, Sighting, Track};
+use nalgebra::Point3;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use sim::{Hearing, Transmitter, World, WorldConfig};
 use site::{Calibration, Site};
 
@@ -48,6 +52,91 @@ fn sightings(site: &Site, radios_max: usize) -> Vec<Vec<Sighting>> {
     clients
 }
 
+/// A hall of 25 m by 10 m, which makes 1,000 cells of half a metre, with 20 anchors under its
+/// ceiling.
+fn hall() -> Site {
+    let anchors: Vec<String> = (0..20)
+        .map(|n| {
+            let (x, y) = (2.5 + 5.0 * f64::from(n % 5), 1.25 + 2.5 * f64::from(n / 5));
+            format!(
+                r#"{{ id = "a{n}", floor = "0", position = [{x}, {y}], height_m = 2.6, radios = ["5"] }}"#
+            )
+        })
+        .collect();
+    let text = format!(
+        r#"
+        site = "hall"
+        name = "Hall"
+        floor = [{{ id = "0", name = "Hall", elevation_m = 0, height_m = 3,
+                   outline = [[0, 0], [25, 0], [25, 10], [0, 10]] }}]
+        anchor = [{}]
+        "#,
+        anchors.join(", ")
+    );
+    Site::parse(&text).expect("the hall is valid")
+}
+
+/// What the nearest radios hear of clients all over the hall: blind constants and 5 dB of shadowing.
+fn heard_in_hall(site: &Site, radios: usize) -> Vec<Vec<Sighting>> {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    (0..256)
+        .map(|_| {
+            let client = Point3::new(
+                random.random_range(0.0..25.0),
+                random.random_range(0.0..10.0),
+                1.2,
+            );
+            let mut sightings: Vec<Sighting> = site
+                .radios()
+                .map(|(anchor, radio)| {
+                    let noise: f64 = (0..12).map(|_| random.random_range(0.0..1.0)).sum();
+                    let decades = (client - anchor.position).norm().log10();
+                    Sighting {
+                        radio: radio.index,
+                        rssi_dbm: Some((-42.0 - 24.0 * decades + 5.0 * (noise - 6.0)) as f32),
+                        count: 1,
+                        age_s: 0.3,
+                        range: None,
+                    }
+                })
+                .collect();
+            sightings.sort_by(|a, b| b.rssi_dbm.partial_cmp(&a.rssi_dbm).expect("no NaN"));
+            sightings.truncate(radios);
+            sightings
+        })
+        .collect()
+}
+
+fn thousand_cells(c: &mut Criterion) {
+    let site = hall();
+    let nothing = Calibration::default();
+    let model = Arc::new(Model::new(&site, &nothing, &ModelOptions::default()));
+    let mut group = c.benchmark_group("thousand_cells");
+    for radios in [4, 8, 20] {
+        let clients = heard_in_hall(&site, radios);
+        let mut locator = Locator::new(model.clone());
+        let mut next = 0;
+        group.bench_function(BenchmarkId::new("first", radios), |b| {
+            b.iter(|| {
+                next = (next + 1) % clients.len();
+                locator.locate(black_box(&clients[next]), &mut Track::default(), 0.0)
+            });
+        });
+        let mut tracks = vec![Track::default(); clients.len()];
+        let mut seconds = 0.0;
+        group.bench_function(BenchmarkId::new("tracked", radios), |b| {
+            b.iter(|| {
+                next = (next + 1) % clients.len();
+                if next == 0 {
+                    seconds += 1.0;
+                }
+                locator.locate(black_box(&clients[next]), &mut tracks[next], seconds)
+            });
+        });
+    }
+    group.finish();
+}
+
 fn bench(c: &mut Criterion) {
     let site = Site::parse(OFFICE).expect("the example is valid");
     let model = Arc::new(Model::new(
@@ -70,5 +159,5 @@ fn bench(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench);
+criterion_group!(benches, bench, thousand_cells);
 criterion_main!(benches);

@@ -1,34 +1,142 @@
-"""Reference values for locate/src/multilaterate/tests.rs, by an unrelated optimiser.
+"""Reference solutions for locate/src/multilaterate/tests/reference.rs, by scipy.
 
-Minimises the Student-t cost (3 degrees of freedom) by differential evolution and Nelder-Mead, which share
-nothing with the Gauss-Newton descent of the crate. Run: python3 multilaterate.py (needs numpy and scipy).
+Draws problems with a fixed seed, minimises the Student-t cost (3 degrees of freedom) and the priors by
+scipy.optimize.least_squares (trust region reflective, custom loss) from 300 random starts, and polishes the best minimum
+with scipy.optimize.root (MINPACK hybr) on the gradient. Shares no code with the crate.
+Run: python3 multilaterate.py > multilaterate.txt (needs numpy and scipy; made with numpy 2.4 and scipy 1.17).
+
+One problem per paragraph: `case`, `height`, perhaps `prior` (mean, then the information xx xy xz yy yz zz), one `range` per
+anchor (place, distance, deviation), `solution` (place, cost of the ranges alone). Metres, 1/m^2 and nats.
 """
 
 import numpy as np
-from scipy.optimize import differential_evolution, minimize
+from scipy.optimize import least_squares, root
 
-ROOM = [(0, 0, 2.5), (12, 0, 2.4), (12, 8, 2.6), (0, 8, 2.5), (6, 4, 3.0)]
-CUBE = [(0, 0, 0.3), (10, 0, 2.8), (10, 9, 0.4), (0, 9, 2.9), (5, 4, 3.5), (2, 7, 0.2)]
-
-CASES = {
-    "plane, small errors": (ROOM, 1.2, [5.11, 8.93, 9.87, 6.62, 2.98], [0.3] * 5),
-    "plane, one gross error": (ROOM, 1.2, [5.11, 8.93, 9.87, 14.0, 2.98], [0.3] * 5),
-    "plane, unequal deviations": (ROOM, 1.2, [6.0, 8.5, 9.0, 6.0, 3.4], [2.0, 0.1, 0.5, 1.0, 0.2]),
-    "space, small errors": (CUBE, None, [5.02, 7.96, 8.49, 6.31, 2.63, 4.02], [0.1] * 6),
-    "space, one gross error": (CUBE, None, [5.02, 7.96, 8.49, 6.31, 6.0, 4.02], [0.1] * 6),
-}
+DEGREES = 3.0
+RANDOM = np.random.default_rng(20261121)
 
 
-def cost(place, anchors, distances, deviations):
-    residual = distances - np.linalg.norm(anchors - place, axis=1)
-    return np.sum(2.0 * np.log1p((residual / deviations) ** 2 / 3.0))
+def lift(free, height):
+    return np.array([free[0], free[1], height["z"]]) if height["kind"] == "known" else np.asarray(free)
 
 
-for name, (anchors, height, distances, deviations) in CASES.items():
-    arrays = tuple(np.array(values, dtype=float) for values in (anchors, distances, deviations))
-    lift = (lambda p: np.array([p[0], p[1], height])) if height is not None else np.array
-    bounds = [(-5, 20), (-5, 20)] + ([] if height is not None else [(-3, 8)])
-    goal = lambda p: cost(lift(p), *arrays)
-    start = differential_evolution(goal, bounds, seed=1, tol=1e-12, maxiter=3000).x
-    best = minimize(goal, start, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 9999})
-    print(f"{name}: place {[round(float(v), 6) for v in lift(best.x)]} cost {best.fun:.6f}")
+def residuals(place, problem):
+    """Scaled residuals of the ranges, then those of the priors, whose squares count as they are."""
+    anchors, distances, deviations, height, prior = problem
+    parts = [(np.linalg.norm(anchors - place, axis=1) - distances) / deviations]
+    if height["kind"] == "about":
+        parts.append([(place[2] - height["z"]) / height["deviation"]])
+    if prior is not None:
+        mean, root_of_information = prior["mean"], prior["root"]
+        parts.append(root_of_information @ (place - mean))
+    return np.concatenate(parts)
+
+
+def loss(squares, count):
+    rho = np.vstack([squares, np.ones_like(squares), np.zeros_like(squares)])
+    z = squares[:count]
+    rho[0, :count] = (DEGREES + 1) * np.log1p(z / DEGREES)
+    rho[1, :count] = (DEGREES + 1) / (DEGREES + z)
+    rho[2, :count] = -(DEGREES + 1) / (DEGREES + z) ** 2
+    return rho
+
+
+def gradient(free, problem):
+    anchors, distances, deviations, height, prior = problem
+    place = lift(free, height)
+    away = place - anchors
+    norms = np.linalg.norm(away, axis=1)
+    off = norms - distances
+    pull = (DEGREES + 1) * off / (DEGREES * deviations**2 + off**2) / norms
+    total = pull @ away
+    if height["kind"] == "about":
+        total = total + np.array([0, 0, (place[2] - height["z"]) / height["deviation"] ** 2])
+    if prior is not None:
+        total = total + prior["information"] @ (place - prior["mean"])
+    return total[: len(free)]
+
+
+def solve(problem):
+    anchors, distances, _, height, _ = problem
+    count = len(distances)
+    size = 2 if height["kind"] == "known" else 3
+    low, high = anchors.min(axis=0) - 6, anchors.max(axis=0) + 6
+    found = []
+    for _ in range(300):
+        start = RANDOM.uniform(low, high)[:size]
+        fit = least_squares(
+            lambda free: residuals(lift(free, height), problem),
+            start,
+            loss=lambda squares: loss(squares, count),
+            xtol=1e-14,
+            ftol=1e-14,
+            gtol=1e-14,
+        )
+        found.append((fit.cost, tuple(fit.x)))
+    cost, best = min(found)
+    rivals = [other for other, place in found if np.linalg.norm(np.subtract(place, best)) > 1e-2]
+    if rivals and min(rivals) < cost + 1e-2:
+        return None
+    polished = root(gradient, np.array(best), args=(problem,), tol=1e-14).x
+    assert np.linalg.norm(polished - best) < 1e-4 and np.linalg.norm(gradient(polished, problem)) < 1e-9
+    place = lift(polished, height)
+    squares = residuals(place, problem)[:count] ** 2
+    return place, 0.5 * (DEGREES + 1) * np.sum(np.log1p(squares / DEGREES))
+
+
+def draw(kind, blocked, with_prior):
+    count = int(RANDOM.integers(4 if kind == "known" else 5, 11))
+    anchors = RANDOM.uniform([0, 0, 0.2], [30, 20, 6.0], (count, 3)).round(3)
+    truth = RANDOM.uniform([2, 2, 0.5], [28, 18, 2.0])
+    deviations = RANDOM.choice([0.1, 0.3, 1.0], count)
+    distances = np.linalg.norm(anchors - truth, axis=1) + deviations * RANDOM.standard_normal(count)
+    distances[:blocked] += RANDOM.uniform(2, 10, blocked)
+    height = {
+        "known": {"kind": "known", "z": round(truth[2], 3)},
+        "about": {"kind": "about", "z": 1.2, "deviation": 0.5},
+        "free": {"kind": "free"},
+    }[kind]
+    prior = None
+    if with_prior:
+        half = np.triu(RANDOM.uniform(-0.5, 0.5, (3, 3)))
+        np.fill_diagonal(half, RANDOM.uniform(0.2, 1.5, 3))
+        if kind != "free":
+            half[:, 2] = 0
+        prior = {
+            "mean": (truth + RANDOM.normal(0, 1, 3)).round(3),
+            "root": half,
+            "information": half.T @ half,
+        }
+    return anchors, distances.round(4), deviations, height, prior
+
+
+def text(values):
+    return " ".join(repr(float(value)) for value in values)
+
+
+def write(name, problem, solution):
+    anchors, distances, deviations, height, prior = problem
+    print(f"case {name}")
+    print(" ".join(["height", height["kind"]] + [repr(float(v)) for k, v in height.items() if k != "kind"]))
+    if prior is not None:
+        upper = prior["information"][np.triu_indices(3)]
+        print("prior", text(prior["mean"]), text(upper))
+    for anchor, distance, deviation in zip(anchors, distances, deviations):
+        print("range", text(anchor), text([distance, deviation]))
+    place, cost = solution
+    print("solution", text(place), text([cost]), end="\n\n")
+
+
+if __name__ == "__main__":
+    for kind in ["known", "about", "free"]:
+        for blocked in [0, 1, 2]:
+            for with_prior in [False, True]:
+                written = 0
+                while written < 3:
+                    problem = draw(kind, blocked, with_prior)
+                    solution = solve(problem)
+                    if solution is None:
+                        continue
+                    written += 1
+                    prior = "with" if with_prior else "without"
+                    write(f"{kind} height, {blocked} blocked, {prior} prior, {written}", problem, solution)

@@ -1,11 +1,17 @@
 //! From sightings to the terms of a likelihood: weights, correlations, corrected ranges.
 
+use std::cmp::Ordering;
+
 use nalgebra::{Matrix2, Point3, Vector2};
 use site::{Band, RadioIndex};
 
 use crate::fix::Sighting;
 use crate::limits::FIX_RADIOS_MAX;
 use crate::model::{Model, RadioConstants};
+
+mod layout;
+
+use layout::Layout;
 
 /// Correlation of the residuals of two bands of one AP.
 ///
@@ -17,10 +23,6 @@ const OFFSET_CORRELATION: f64 = 0.8;
 
 /// Smallest spread of offsets in dB that arithmetic is asked to handle.
 const OFFSET_DEVIATION_MIN_DB: f64 = 0.1;
-
-/// Share of a residual's variance that averaging removes: fast fading. The rest is shadowing and
-/// stays.
-const FADING_SHARE: f32 = 0.25;
 
 /// Growth of a sighting's standard deviation with its age in dB per second: a walker leaves the
 /// place where it was heard, which at 5 m from an anchor changes the signal by about this much.
@@ -51,6 +53,7 @@ pub(crate) struct RssiTerm {
 /// One radio's range.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RangeTerm {
+    pub(crate) radio: RadioIndex,
     pub(crate) anchor_in_site: Point3<f64>,
     /// Measured minus bias.
     pub(crate) distance_m: f32,
@@ -79,6 +82,8 @@ pub(crate) struct Evidence {
     pub(crate) age_s: f64,
     /// Age of the youngest, in seconds.
     pub(crate) age_min_s: f64,
+    /// Where the anchors of the radios used stand.
+    pub(crate) layout: Layout,
     usable: Vec<Sighting>,
 }
 
@@ -123,7 +128,7 @@ impl Evidence {
     /// Takes the sightings of one fix; `false` when none of them can be used.
     ///
     /// Radios that the site does not have and readings that cannot be are passed over; of two
-    /// sightings of one radio the younger counts.
+    /// sightings of one radio the younger counts, whatever their order.
     pub(crate) fn gather(
         &mut self,
         model: &Model,
@@ -150,6 +155,11 @@ impl Evidence {
             RSSI_WEIGHT_BESIDE_RANGES
         };
         self.count();
+        let places = self.usable.iter().map(|kept| {
+            let constants = &model.radios[usize::from(kept.radio.0)];
+            constants.position_in_site.xy()
+        });
+        self.layout = Layout::of(places);
         !self.usable.is_empty()
     }
 
@@ -164,7 +174,7 @@ impl Evidence {
                 .iter_mut()
                 .find(|kept| kept.radio == sighting.radio);
             if let Some(kept) = known {
-                if sighting.age_s < kept.age_s {
+                if precedence(sighting, kept).is_gt() {
                     *kept = *sighting;
                 }
             } else if self.usable.len() < FIX_RADIOS_MAX {
@@ -243,15 +253,47 @@ impl Evidence {
 }
 
 fn is_usable(model: &Model, sighting: &Sighting) -> bool {
-    let heard = sighting.rssi_dbm.is_some_and(is_plausible_dbm);
+    let Some(constants) = model.radios.get(usize::from(sighting.radio.0)) else {
+        return false;
+    };
+    let heard = tells_strength(constants) && sighting.rssi_dbm.is_some_and(is_plausible_dbm);
     let ranged = sighting
         .range
         .is_some_and(|range| is_plausible_m(range.distance_m));
-    usize::from(sighting.radio.0) < model.radios.len()
-        && sighting.count > 0
-        && sighting.age_s.is_finite()
-        && sighting.age_s >= 0.0
-        && (heard || ranged)
+    sighting.count > 0 && sighting.age_s.is_finite() && sighting.age_s >= 0.0 && (heard || ranged)
+}
+
+/// Whether a radio's signal strength says anything of the place: that of ultra-wideband does not.
+fn tells_strength(constants: &RadioConstants) -> bool {
+    constants.band != Band::Uwb
+}
+
+/// Which of two sightings of one radio counts: the younger, then the one with more behind it, then
+/// by their readings, so that their order never matters.
+fn precedence(one: &Sighting, other: &Sighting) -> Ordering {
+    let readings = |sighting: &Sighting| {
+        let range = sighting.range.map_or([f32::NEG_INFINITY; 2], |range| {
+            [range.distance_m, range.deviation_m.unwrap_or(0.0)]
+        });
+        [
+            sighting.rssi_dbm.unwrap_or(f32::NEG_INFINITY),
+            range[0],
+            range[1],
+        ]
+    };
+    let by_readings = || {
+        readings(one)
+            .into_iter()
+            .zip(readings(other))
+            .map(|(one, other)| one.total_cmp(&other))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    };
+    other
+        .age_s
+        .total_cmp(&one.age_s)
+        .then(one.count.cmp(&other.count))
+        .then_with(by_readings)
 }
 
 fn is_plausible_dbm(rssi_dbm: f32) -> bool {
@@ -262,21 +304,23 @@ fn is_plausible_m(distance_m: f32) -> bool {
     (-50.0..=10_000.0).contains(&distance_m)
 }
 
-/// Keeps the strongest when there are more radios than a fix takes.
+/// Keeps the strongest when there are more radios than a fix takes; of equal ones the first radios.
 fn replace_weakest(usable: &mut [Sighting], sighting: &Sighting) {
     let strength = |sighting: &Sighting| sighting.rssi_dbm.unwrap_or(0.0);
-    let weakest = usable
-        .iter_mut()
-        .min_by(|a, b| strength(a).total_cmp(&strength(b)));
+    let by_strength = |a: &Sighting, b: &Sighting| {
+        let order = strength(a).total_cmp(&strength(b));
+        order.then(b.radio.cmp(&a.radio))
+    };
+    let weakest = usable.iter_mut().min_by(|a, b| by_strength(a, b));
     if let Some(weakest) = weakest
-        && strength(weakest) < strength(sighting)
+        && by_strength(weakest, sighting).is_lt()
     {
         *weakest = *sighting;
     }
 }
 
 fn rssi_term(constants: &RadioConstants, sighting: &Sighting, offset: &Offset) -> Option<RssiTerm> {
-    if constants.band == Band::Uwb {
+    if !tells_strength(constants) {
         return None;
     }
     let rssi_dbm = sighting
@@ -284,8 +328,9 @@ fn rssi_term(constants: &RadioConstants, sighting: &Sighting, offset: &Offset) -
         .filter(|&rssi_dbm| is_plausible_dbm(rssi_dbm))?;
     let variance_of_one = (constants.deviation_db * constants.deviation_db) as f32;
     let ageing_db = AGEING_DB_PER_S * sighting.age_s;
-    let fading = FADING_SHARE / f32::from(sighting.count);
-    let variance = variance_of_one * (1.0 - FADING_SHARE + fading) + ageing_db * ageing_db;
+    let fading = constants.fading_share / f32::from(sighting.count);
+    let variance =
+        variance_of_one * (1.0 - constants.fading_share + fading) + ageing_db * ageing_db;
     let weight = variance.recip();
     let band = offset_band(constants.band);
     let mut offset_weights = [0.0; 2];
@@ -311,6 +356,7 @@ fn range_term(constants: &RadioConstants, sighting: &Sighting) -> Option<RangeTe
     // What a source states is the spread of one burst: it leaves out what the surroundings add.
     let scale_m = (constants.range.deviation_m as f32).max(stated_m.unwrap_or(0.0));
     Some(RangeTerm {
+        radio: sighting.radio,
         anchor_in_site: constants.position_in_site,
         distance_m: reading.distance_m - constants.range.bias_m as f32,
         slope: constants.range.slope as f32,

@@ -70,7 +70,10 @@ pub enum Source {
 pub struct Flags {
     /// A jump beyond the motion model that the likelihood does not explain.
     pub teleport: bool,
-    /// The anchors' geometry does not determine the place: all on a line, or too few.
+    /// The anchors' geometry does not determine the place, and nothing else does: they stand at one
+    /// point or in a line (as one or two anchors always do), and in the direction that this leaves
+    /// open the place is uncertain by more than 1.5 m, one standard deviation. A narrow allowed
+    /// area, a survey or a track that settles the place takes the flag away.
     pub degenerate: bool,
     /// All evidence is older than the last interval.
     pub stale: bool,

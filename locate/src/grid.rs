@@ -144,11 +144,13 @@ impl Grid {
 
 impl Tile {
     /// Whether a client may be in this cell.
+    #[inline(always)]
     pub(crate) fn allows(&self, cell: usize) -> bool {
         self.allowed >> cell & 1 == 1
     }
 
     /// Middles of all sixteen cells from the grid's origin, in metres: x and y.
+    #[inline(always)]
     pub(crate) fn cell_middles(&self, cell_m: f32) -> (Lanes, Lanes) {
         let middle = |number: usize| (number as f32 + 0.5) * cell_m;
         (
@@ -158,6 +160,7 @@ impl Tile {
     }
 
     /// Zero in allowed cells, [`NOWHERE`] in the others.
+    #[inline(always)]
     pub(crate) fn log_allowed(&self) -> Lanes {
         std::array::from_fn(|cell| if self.allows(cell) { 0.0 } else { NOWHERE })
     }

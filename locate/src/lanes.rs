@@ -13,19 +13,19 @@ pub(crate) type Lanes = [f32; LANES];
 pub(crate) const NOWHERE: f32 = -1.0e30;
 
 /// The larger of two numbers, neither of them NaN: one instruction, unlike [`f32::max`].
-#[inline]
+#[inline(always)]
 pub(crate) fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
 /// The larger of two, sixteen times.
-#[inline]
+#[inline(always)]
 pub(crate) fn larger_lanes(a: &Lanes, b: &Lanes) -> Lanes {
     std::array::from_fn(|lane| larger(a[lane], b[lane]))
 }
 
 /// The largest of sixteen.
-#[inline]
+#[inline(always)]
 pub(crate) fn largest(lanes: &Lanes) -> f32 {
     let quarter = |start: usize| -> [f32; 4] { std::array::from_fn(|lane| lanes[start + lane]) };
     let join = |a: [f32; 4], b: [f32; 4]| -> [f32; 4] {
@@ -41,7 +41,7 @@ pub(crate) fn largest(lanes: &Lanes) -> f32 {
 /// Range reduction to 2^i * 2^f with |f| <= 1/2 and the Taylor polynomial of 2^f; the rounding by
 /// adding 1.5 * 2^23 is the classical trick described in Cephes and in Schraudolph, Neural
 /// Computation 11 (1999).
-#[inline]
+#[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     let clamped = larger(-larger(-x, -80.0), -87.0);
@@ -60,7 +60,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 ///
 /// # Source
 /// Mantissa in [sqrt(1/2), sqrt(2)) and the series of artanh, as in fdlibm's `e_logf.c`.
-#[inline]
+#[inline(always)]
 pub(crate) fn ln(x: f32) -> f32 {
     const SQRT_HALF_BITS: i32 = 0x3f35_04f3;
     let shifted = x.to_bits() as i32 - SQRT_HALF_BITS;

@@ -61,12 +61,15 @@
 //! assert!(fix.r50_m < fix.r90_m);
 //! ```
 
+pub mod explain;
 pub mod fit;
 pub mod fix;
 pub mod limits;
 pub mod locator;
 pub mod model;
 pub mod multilaterate;
+pub mod outlook;
+pub mod self_calibration;
 pub mod track;
 
 mod evidence;
@@ -75,7 +78,9 @@ mod lanes;
 mod path_loss;
 mod posterior;
 mod radio_map;
+mod shadow_map;
 mod uncertainty;
+mod wide;
 
 #[cfg(test)]
 mod example;

@@ -23,11 +23,22 @@ pub const CELL_SIDE_MAX_M: f64 = 8.0;
 /// Tiles whose cells are looked at one by one in a fix.
 ///
 /// A posterior that spreads over more tiles than this is broader than a tile, so the coarse value
-/// of the rest says enough.
-pub const FINE_TILES_MAX: usize = 20;
+/// of the rest says enough: from six to twenty tiles, no error on eleven real sets moves by more
+/// than 2 %, while the cost of a fix doubles.
+pub const FINE_TILES_MAX: usize = 8;
 
 /// Ranges that the continuous solver takes; the shortest are kept.
 pub const SOLVER_RANGES_MAX: usize = FIX_RADIOS_MAX;
+
+/// Ranges of one client that a block of sixteen clients takes; the rest are passed over.
+///
+/// Twice what a client's line holds; the lanes of one block then fit a first-level cache.
+pub const BLOCK_RANGES_MAX: usize = 16;
+
+/// Longest range, and widest set of anchors, that the continuous solvers take, in metres: 100 km.
+///
+/// Anything longer is a broken reading; it is passed over.
+pub const RANGE_MAX_M: f64 = 1e5;
 
 /// Longest silence of a client in seconds that its track survives.
 ///

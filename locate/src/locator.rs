@@ -19,6 +19,11 @@ use ranging::{RangeAnswer, Ranging};
 /// Sightings older than this on the whole make a fix `stale`, in seconds.
 const STALE_AFTER_S: f64 = 5.0;
 
+/// Standard deviation in metres, in a direction that the anchors leave open, from which a fix is
+/// `degenerate`. Below it a narrow allowed area or a track has settled what the anchors cannot: all
+/// of a corridor of 5 m has less.
+const OPEN_DEVIATION_M: f64 = 1.5;
+
 /// Makes fixes in one site: a model shared with others, and memory of its own.
 #[derive(Debug)]
 pub struct Locator {
@@ -74,7 +79,7 @@ impl Locator {
         let echo = passed_s.map_or(1.0, |passed_s| {
             track.echo(&answer.estimate, temper, passed_s)
         });
-        track.accept(&answer.estimate, temper, now_s);
+        track.accept(&answer.estimate, temper, now_s, passed_s);
         answer.estimate.covariance_m2 *= echo;
         Some(self.fix(&answer, flags))
     }
@@ -110,22 +115,39 @@ impl Locator {
         let estimate = &answer.estimate;
         let place = estimate.mean_in_site;
         let (r50_m, r90_m) = radii_m(&estimate.covariance_m2);
+        let region = self.region(answer.source);
         flags.degenerate = answer.is_degenerate;
         flags.stale = self.evidence.age_min_s > STALE_AFTER_S;
         flags.outside = self.model.is_outside(estimate.floor, place);
         Fix {
             position_in_site: Point3::new(place.x, place.y, answer.z_m),
-            covariance_m2: estimate.covariance_m2,
+            covariance_m2: estimate.covariance_m2 * (region.r50 * region.r90),
             height_deviation_m: answer.height_deviation_m,
             floor: estimate.floor,
             floor_probability: estimate.floor_probability,
-            r50_m,
-            r90_m,
+            r50_m: r50_m * region.r50,
+            r90_m: (r90_m * region.r90).max(r50_m * region.r50),
             radios: self.evidence.radios,
             observations: self.evidence.observations,
             age_s: self.evidence.age_s,
             source: answer.source,
             flags,
+        }
+    }
+}
+
+impl Locator {
+    /// How much wider than the posterior the stated regions are, by the kind of evidence.
+    fn region(&self, source: Source) -> site::RegionScale {
+        let regions = &self.model.regions;
+        match (
+            source,
+            self.evidence.ranges.is_empty(),
+            self.evidence.rssi.is_empty(),
+        ) {
+            (Source::Grid, true, _) => regions.rssi,
+            (Source::Grid, false, false) => regions.both,
+            (Source::Range, ..) | (Source::Grid, false, true) => regions.range,
         }
     }
 }
@@ -158,7 +180,8 @@ impl Answer {
             z_m: model.carrying_z_m(posterior.floor),
             height_deviation_m: model.options.carrying_height_deviation_m,
             source: Source::Grid,
-            is_degenerate: evidence.radios < 3,
+            is_degenerate: evidence.layout.open_variance_m2(&posterior.covariance_m2)
+                > OPEN_DEVIATION_M.powi(2),
         }
     }
 
@@ -177,7 +200,7 @@ impl Answer {
             z_m: solution.position.z,
             height_deviation_m: solution.covariance_m2.m33.max(0.0).sqrt(),
             source: Source::Range,
-            is_degenerate: solution.is_degenerate,
+            is_degenerate: solution.is_degenerate(),
         }
     }
 

@@ -1,11 +1,14 @@
 //! A site made ready for locating: radio map and constants of every radio.
 
+use std::borrow::Cow;
+
 use nalgebra::{Point2, Point3};
-use site::{Band, Calibration, FloorIndex, RadioIndex, RangeModel, Site};
+use site::{Band, Calibration, FloorIndex, RadioIndex, RangeModel, Regions, Site};
 
 use crate::limits;
 use crate::path_loss::{PathLoss, has_walls};
-use crate::radio_map::RadioMap;
+use crate::radio_map::{MapParts, RadioMap};
+use crate::shadow_map::Field;
 
 /// Spread of unknown clients' transmit offset in dB, where nothing was learned about the
 /// population.
@@ -20,6 +23,13 @@ const OFFSET_DEVIATION_CALIBRATED_DB: f64 = 6.0;
 /// Scale of a range in metres where neither the source nor a calibration says it.
 const RANGE_DEVIATION_WIFI_M: f64 = 1.2;
 const RANGE_DEVIATION_UWB_M: f64 = 0.15;
+
+/// Least share of a residual's variance that no survey removes: fading, bodies, the hand.
+const UNSURVEYED_SHARE: f64 = 0.15;
+
+/// Variance of a radio's level between the survey and today, in dB^2: 3 dB for new neighbours,
+/// other firmware, moved furniture.
+const DRIFT_DB2: f64 = 9.0;
 
 /// How a model is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,6 +61,8 @@ pub(crate) struct RadioConstants {
     pub(crate) position_in_site: Point3<f64>,
     /// Standard deviation of one sighting's residual, in dB.
     pub(crate) deviation_db: f64,
+    /// Share of that variance which is fading, new with each reading.
+    pub(crate) fading_share: f32,
     /// How its ranges err.
     pub(crate) range: RangeModel,
     /// Its band.
@@ -64,6 +76,7 @@ pub struct Model {
     pub(crate) radios: Vec<RadioConstants>,
     pub(crate) storeys: Vec<Storey>,
     pub(crate) client_offset_deviation_db: f64,
+    pub(crate) regions: Regions,
     pub(crate) options: ModelOptions,
 }
 
@@ -82,6 +95,7 @@ impl Model {
     ///
     /// Cost: a pass over the walls for every anchor and cell; up to a second for a large site.
     pub fn new(site: &Site, calibration: &Calibration, options: &ModelOptions) -> Self {
+        let site = &*with_slabs(site, calibration);
         let path_losses: Vec<PathLoss> = site
             .radios()
             .map(|(_, radio)| {
@@ -103,24 +117,44 @@ impl Model {
                 anchor: number,
                 position_in_site: anchor.position,
                 deviation_db: path_loss.deviation_db,
+                fading_share: path_loss.fading_share as f32,
                 range: range_model(calibration, radio.index, radio.band),
                 band: radio.band,
             });
+        let radios: Vec<RadioConstants> = radios.collect();
         let storeys = site.floors.iter().map(|floor| Storey {
             elevation_m: floor.elevation_m,
             outline: floor.outline.clone(),
         });
+        let shadow = calibration.shadow.as_ref();
+        let rssi_field = shadow.and_then(Field::of_rssi);
+        let range_field = shadow.and_then(Field::of_ranges);
+        let mean_of = |variance_of: fn(&RadioConstants) -> f64| {
+            radios.iter().map(variance_of).sum::<f64>() / radios.len().max(1) as f64
+        };
+        let unsurveyed = |field: &Field, variance: f64| {
+            (variance - field.variance()).max(UNSURVEYED_SHARE * variance)
+        };
+        let rssi_variance = mean_of(|radio| radio.deviation_db.powi(2));
+        let range_variance = mean_of(|radio| radio.range.deviation_m.powi(2));
+        let parts = MapParts {
+            path_losses: &path_losses,
+            rssi_field: rssi_field
+                .as_ref()
+                .map(|field| (field, unsurveyed(field, rssi_variance) + DRIFT_DB2)),
+            range_field: range_field
+                .as_ref()
+                .map(|field| (field, unsurveyed(field, range_variance))),
+            carrying_height_m: options.carrying_height_m,
+            bytes_max: options.map_bytes_max,
+        };
         Self {
-            radios: radios.collect(),
+            map: RadioMap::new(site, &parts),
             storeys: storeys.collect(),
             client_offset_deviation_db: offset_deviation_db(site, calibration),
-            map: RadioMap::new(
-                site,
-                &path_losses,
-                options.carrying_height_m,
-                options.map_bytes_max,
-            ),
+            regions: calibration.regions,
             options: *options,
+            radios,
         }
     }
 
@@ -145,6 +179,20 @@ impl Model {
     }
 }
 
+/// The site with the slabs that were learned instead of those of the file.
+fn with_slabs<'s>(site: &'s Site, calibration: &Calibration) -> Cow<'s, Site> {
+    if calibration.slabs.iter().all(Option::is_none) {
+        return Cow::Borrowed(site);
+    }
+    let mut learned = site.clone();
+    for (floor, slab) in learned.floors.iter_mut().zip(&calibration.slabs) {
+        if let Some(loss_db) = slab {
+            floor.slab.loss_db = *loss_db;
+        }
+    }
+    Cow::Owned(learned)
+}
+
 fn range_model(calibration: &Calibration, index: RadioIndex, band: Band) -> RangeModel {
     let deviation_m = if band == Band::Uwb {
         RANGE_DEVIATION_UWB_M
@@ -162,7 +210,7 @@ fn range_model(calibration: &Calibration, index: RadioIndex, band: Band) -> Rang
         .unwrap_or(unlearned)
 }
 
-fn offset_deviation_db(site: &Site, calibration: &Calibration) -> f64 {
+pub(crate) fn offset_deviation_db(site: &Site, calibration: &Calibration) -> f64 {
     if let Some(learned) = calibration.client_offset_deviation_db {
         return learned;
     }

@@ -1,36 +1,55 @@
 //! A place from distances alone: robust multilateration in two and three dimensions, without a
 //! grid.
 //!
-//! Student-t errors, minimised by Gauss-Newton steps with Levenberg-Marquardt damping. Robust costs
-//! have several minima, so the descent starts at several places, with a wide error first that
-//! narrows to the stated one.
+//! Student-t errors have several minima. Sixteen descents run side by side in single precision,
+//! from linear solutions with and without each range, from the middle of the anchors, and from
+//! mirror images; the best place, and the best of the others where it is nearly as good, are then
+//! taken to the bottom in double precision. What the geometry leaves open is said
+//! ([`Determinacy`]). [`block`] solves plain problems of sixteen clients at a time.
 
 use nalgebra::{Matrix3, Point3, Vector3};
 
-use crate::limits::SOLVER_RANGES_MAX;
+pub mod block;
 
+mod descent;
+mod scouts;
 mod start;
+mod symmetric;
+mod terms;
+
+use descent::{Problem, Quadratic};
+use scouts::Found;
+use start::Geometry;
+use symmetric::Symmetric;
+use terms::Terms;
 
 /// Degrees of freedom of the error: three is robust and still nearly Gaussian for good ranges.
 const DEGREES: f64 = 3.0;
 
-/// Factors on the stated deviations, from a nearly quadratic cost to the true one.
-///
-/// # Source
-/// Graduated non-convexity: Blake and Zisserman, Visual Reconstruction (1987).
-const WIDENING: [f64; 3] = [8.0, 3.0, 1.0];
-
-const STEPS_MAX: usize = 60;
-const STEP_END_M: f64 = 1e-10;
-
 /// Another place that explains the ranges this nearly as well makes the answer ambiguous, in nats.
 const RIVAL_NATS: f64 = 2.0;
 
-/// Residual in deviations from which a range is suspected to hide a better place.
-const GROSS: f64 = 4.0;
+/// Other places that are taken to the bottom.
+const RIVALS_MAX: usize = 2;
+
+/// What single precision and few steps may have left above the bottom, in nats.
+const SCOUT_NATS: f64 = 1.0;
+
+/// Two places this many standard deviations apart are two.
+const APART: f64 = 3.0;
 
 /// Variance in square metres given to a direction about which nothing is known.
 const UNKNOWN_VARIANCE_M2: f64 = 1e6;
+
+/// Variance in square metres from which a place counts as open.
+const OPEN_VARIANCE_M2: f64 = 1e4;
+
+/// Variance of the anchors' places in square metres below which they stand at one point.
+const POINT_M2: f64 = 1e-6;
+
+/// Spread of the anchors across their main direction, relative to the spread along it, below which
+/// they count as standing in a line.
+const FLATNESS: f64 = 0.02;
 
 /// One distance to a known place.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +90,21 @@ pub struct Prior {
     pub information: Matrix3<f64>,
 }
 
+/// What the ranges and their anchors' geometry can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Determinacy {
+    /// One place.
+    Determined,
+    /// Two places: another one, most often a mirror image, explains the ranges as well.
+    Ambiguous,
+    /// Two places in the plan or a circle of them in space: the anchors stand in a line.
+    Collinear,
+    /// A circle or sphere of places: the anchors stand at one point.
+    Coincident,
+    /// Fewer ranges than a place takes: three in the plan, four in space.
+    TooFew,
+}
+
 /// The best place, with its error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Solution {
@@ -80,245 +114,191 @@ pub struct Solution {
     pub covariance_m2: Matrix3<f64>,
     /// Negative log-likelihood of the ranges there, in nats, without constants and without prior.
     pub cost_nats: f64,
-    /// Whether the anchors' geometry leaves the place open: too few, all in a line, or a mirror
-    /// image that explains the ranges as well.
-    pub is_degenerate: bool,
+    /// What the ranges, the anchors' geometry and the prior can tell. Where a prior of the place
+    /// settles what the anchors leave open, the place is determined.
+    pub determinacy: Determinacy,
 }
 
-/// The place that explains the ranges best; `None` with fewer than two usable ranges.
+impl Solution {
+    /// Whether the ranges leave the place open.
+    pub fn is_degenerate(&self) -> bool {
+        self.determinacy != Determinacy::Determined
+    }
+
+    /// Weight that the error's distribution gave to a range, from 0, rejected, to 1, exactly as
+    /// expected; 0 for ranges that cannot be used.
+    ///
+    /// # Source
+    /// Lange, Little and Taylor (1989), as the weights of least squares, over their value at 0.
+    pub fn weight(&self, range: &Range) -> f64 {
+        if !terms::is_usable(range) {
+            return 0.0;
+        }
+        let residual_m = (self.position - range.anchor).norm() - range.distance_m;
+        let spread_m2 = terms::spread_m2(range.deviation_m);
+        spread_m2 / (spread_m2 + residual_m * residual_m)
+    }
+}
+
+/// The place that explains the ranges best; `None` with fewer than two usable ranges, or with a
+/// height that is no number.
 ///
-/// Ranges that are not finite, or without a positive deviation, are passed over; at most
-/// [`SOLVER_RANGES_MAX`] are used. No allocation. The answer does not depend on the order of the
-/// ranges and moves with the frame.
+/// Ranges that are not finite, absurdly long ([`crate::limits::RANGE_MAX_M`]) or without a positive
+/// deviation are passed over; the same range given twice (anchor, distance and deviation) counts
+/// once; the shortest [`crate::limits::SOLVER_RANGES_MAX`] are used. A prior that is not finite
+/// counts as none. No allocation. The answer is the same to the last bit in whatever order the
+/// ranges come, and moves with the frame.
 ///
 /// # Source
-/// Lange, Little and Taylor, Robust statistical modeling using the t distribution, JASA 84 (1989);
-/// Levenberg-Marquardt after Madsen, Nielsen and Tingleff (2004).
+/// Lange, Little and Taylor, Robust statistical modeling using the t distribution, JASA 84 (1989).
 pub fn solve(ranges: &[Range], height: Height, prior: Option<&Prior>) -> Option<Solution> {
-    let mut usable = [Range {
-        anchor: Point3::origin(),
-        distance_m: 0.0,
-        deviation_m: 1.0,
-    }; SOLVER_RANGES_MAX];
-    let mut count = 0;
-    for range in ranges
-        .iter()
-        .filter(|range| is_usable(range))
-        .take(SOLVER_RANGES_MAX)
-    {
-        usable[count] = *range;
-        count += 1;
-    }
-    let ranges = &usable[..count];
-    if count < 2 {
+    let terms = Terms::new(ranges);
+    if terms.as_slice().len() < 2 {
         return None;
     }
+    let (plane_z_m, height) = height_of(height, terms.origin.z)?;
+    let prior = prior.and_then(|prior| quadratic(prior, &terms));
     let problem = Problem {
-        ranges,
-        height,
-        prior,
+        terms: terms.as_slice(),
+        priors: [height.prior, prior],
+        is_height_free: height.is_free,
     };
-    let geometry = start::Geometry::of(ranges, height);
-    let found = problem.search(&geometry);
-    let rival = problem.descend(geometry.mirrored(found), 1.0);
-    let position = problem.better(found, rival);
-    let other = if position == found { rival } else { found };
-    Some(problem.solution(position, other, &geometry))
+    let geometry = Geometry::new(problem.terms, plane_z_m);
+    let mut starts = geometry.starts(problem.terms, prior.map(|prior| prior.mean));
+    if !problem.is_height_free {
+        starts
+            .places
+            .iter_mut()
+            .for_each(|place| place.z = plane_z_m.unwrap_or(place.z));
+    }
+    let found = scouts::descend(&problem, &starts);
+    let Bottom {
+        place,
+        covariance_m2,
+        is_ambiguous,
+    } = settle(&problem, &found)?;
+    let is_open = prior.is_none() || covariance_m2.trace() > OPEN_VARIANCE_M2;
+    let determinacy = match geometry.determinacy {
+        Determinacy::Determined if is_ambiguous => Determinacy::Ambiguous,
+        from_anchors if is_open => from_anchors,
+        _ if is_ambiguous => Determinacy::Ambiguous,
+        _ => Determinacy::Determined,
+    };
+    Some(Solution {
+        position: terms.origin + place,
+        covariance_m2,
+        cost_nats: problem.cost_of_ranges(&place),
+        determinacy,
+    })
 }
 
-fn is_usable(range: &Range) -> bool {
-    range.anchor.iter().all(|value| value.is_finite())
-        && range.distance_m.is_finite()
-        && range.deviation_m.is_finite()
-        && range.deviation_m > 0.0
+/// The lowest place.
+struct Bottom {
+    place: Vector3<f64>,
+    covariance_m2: Matrix3<f64>,
+    /// Whether another place is nearly as low.
+    is_ambiguous: bool,
 }
 
-struct Problem<'a> {
-    ranges: &'a [Range],
-    height: Height,
-    prior: Option<&'a Prior>,
-}
-
-impl Problem<'_> {
-    /// The best place of several descents; where a range contradicts it grossly, also of those that
-    /// leave each range out at the start.
-    fn search(&self, geometry: &start::Geometry) -> Point3<f64> {
-        let mut best = self.descend_widely(geometry.off_plane(geometry.middle));
-        if let Some(linear) = geometry.linear_solution(self.ranges, None) {
-            best = self.better(best, self.descend_widely(geometry.off_plane(linear)));
-        }
-        if let Some(prior) = self.prior {
-            best = self.better(best, self.descend_widely(prior.mean));
-        }
-        let is_gross = |range: &Range| {
-            let off_m = (best - range.anchor).norm() - range.distance_m;
-            off_m.abs() > GROSS * range.deviation_m
+/// Takes the best of the places found, and others nearly as good, to the bottom; `None` where none
+/// of them is a number.
+fn settle(problem: &Problem<'_>, found: &Found) -> Option<Bottom> {
+    let lead = found.best(|_| true)?;
+    let mut best = problem.descend(found.place(lead));
+    let mut covariance_m2 = problem.covariance_m2(&best);
+    let apart_m = APART * covariance_m2.trace().max(0.0).sqrt();
+    let is_apart = |one: &Vector3<f64>, other: &Vector3<f64>| (one - other).norm() > apart_m;
+    let limit_nats = found.cost_nats(lead) + RIVAL_NATS + SCOUT_NATS;
+    let mut rivals = [best; RIVALS_MAX + 1];
+    for count in 1..rivals.len() {
+        let others = found.best(|place| rivals[..count].iter().all(|known| is_apart(place, known)));
+        let Some(lane) = others.filter(|&lane| found.cost_nats(lane) < limit_nats) else {
+            break;
         };
-        if self.ranges.iter().any(is_gross) {
-            for left_out in 0..self.ranges.len() {
-                if let Some(linear) = geometry.linear_solution(self.ranges, Some(left_out)) {
-                    best = self.better(best, self.descend(geometry.off_plane(linear), 1.0));
-                }
-            }
+        rivals[count] = problem.descend(found.place(lane));
+        if problem.cost(&rivals[count]) < problem.cost(&best) {
+            best = rivals[count];
+            covariance_m2 = problem.covariance_m2(&best);
         }
-        best
     }
+    let cost_nats = problem.cost(&best);
+    let is_rival = |rival: &Vector3<f64>| {
+        is_apart(rival, &best) && problem.cost(rival) - cost_nats < RIVAL_NATS
+    };
+    let is_ambiguous = rivals.iter().any(is_rival);
+    Some(Bottom {
+        place: best,
+        covariance_m2,
+        is_ambiguous,
+    })
+}
 
-    /// Descends with wide errors first, then with narrower ones.
-    fn descend_widely(&self, from: Point3<f64>) -> Point3<f64> {
-        WIDENING
-            .iter()
-            .fold(self.onto_height(from), |place, &factor| {
-                self.descend(place, factor)
-            })
-    }
+/// What is known of the height, as a cost and as an unknown or not.
+struct HeightPrior {
+    prior: Option<Quadratic>,
+    is_free: bool,
+}
 
-    fn descend(&self, from: Point3<f64>, widening: f64) -> Point3<f64> {
-        let mut place = self.onto_height(from);
-        let mut cost = self.cost(place, widening);
-        let mut damping = 1e-3;
-        for _ in 0..STEPS_MAX {
-            let (gradient, curvature) = self.slope(place, widening);
-            let damped = curvature + Matrix3::from_diagonal(&curvature.diagonal()) * damping;
-            let Some(step) = damped.cholesky().map(|factor| factor.solve(&gradient)) else {
-                break;
+/// The height at which the problem is one of the plan, and what it costs to leave it; `None` where
+/// it is no number.
+fn height_of(height: Height, origin_z_m: f64) -> Option<(Option<f64>, HeightPrior)> {
+    let near = |z_m: f64| {
+        let z_m = z_m - origin_z_m;
+        (z_m.abs() <= crate::limits::RANGE_MAX_M).then_some(z_m)
+    };
+    match height {
+        Height::Known { z_m } => {
+            let prior = HeightPrior {
+                prior: None,
+                is_free: false,
             };
-            let next = place - step;
-            let next_cost = self.cost(next, widening);
-            if next_cost <= cost {
-                place = next;
-                cost = next_cost;
-                damping = (damping * 0.1).max(1e-12);
-                if step.norm() < STEP_END_M {
-                    break;
-                }
-            } else {
-                damping *= 10.0;
-                if damping > 1e9 {
-                    break;
-                }
-            }
+            Some((Some(near(z_m)?), prior))
         }
-        place
-    }
-
-    fn better(&self, one: Point3<f64>, other: Point3<f64>) -> Point3<f64> {
-        if self.cost(other, 1.0) < self.cost(one, 1.0) {
-            other
-        } else {
-            one
+        Height::About { z_m, deviation_m } => {
+            let z_m = near(z_m)?;
+            let zz = deviation_m.max(DEVIATION_MIN_M).powi(-2);
+            let is_number = deviation_m > 0.0 && zz.is_finite();
+            let prior = Quadratic {
+                mean: Vector3::new(0.0, 0.0, z_m),
+                information: Symmetric {
+                    zz,
+                    ..Symmetric::default()
+                },
+            };
+            let prior = HeightPrior {
+                prior: Some(prior),
+                is_free: true,
+            };
+            is_number.then_some((Some(z_m), prior))
         }
-    }
-
-    fn onto_height(&self, place: Point3<f64>) -> Point3<f64> {
-        match self.height {
-            Height::Known { z_m } => Point3::new(place.x, place.y, z_m),
-            Height::About { .. } | Height::Free => place,
-        }
-    }
-
-    fn cost(&self, place: Point3<f64>, widening: f64) -> f64 {
-        self.cost_of_ranges(place, widening) + self.cost_of_priors(place)
-    }
-
-    fn cost_of_ranges(&self, place: Point3<f64>, widening: f64) -> f64 {
-        let cost_of = |range: &Range| {
-            let scaled =
-                (range.distance_m - (place - range.anchor).norm()) / (range.deviation_m * widening);
-            0.5 * (DEGREES + 1.0) * (scaled * scaled / DEGREES).ln_1p()
-        };
-        self.ranges.iter().map(cost_of).sum()
-    }
-
-    fn cost_of_priors(&self, place: Point3<f64>) -> f64 {
-        let mut cost = 0.0;
-        if let Height::About { z_m, deviation_m } = self.height {
-            cost += 0.5 * ((place.z - z_m) / deviation_m).powi(2);
-        }
-        if let Some(prior) = self.prior {
-            let away = place - prior.mean;
-            cost += 0.5 * away.dot(&(prior.information * away));
-        }
-        cost
-    }
-
-    /// Gradient and Gauss-Newton curvature of the cost, the error's weights held fixed.
-    fn slope(&self, place: Point3<f64>, widening: f64) -> (Vector3<f64>, Matrix3<f64>) {
-        let (mut gradient, mut curvature) = self.slope_of_ranges(place, widening);
-        if let Height::About { z_m, deviation_m } = self.height {
-            let information = deviation_m.powi(-2);
-            gradient.z += information * (place.z - z_m);
-            curvature.m33 += information;
-        }
-        if let Some(prior) = self.prior {
-            gradient += prior.information * (place - prior.mean);
-            curvature += prior.information;
-        }
-        if let Height::Known { .. } = self.height {
-            gradient.z = 0.0;
-            curvature.set_column(2, &Vector3::z());
-            curvature.set_row(2, &Vector3::z().transpose());
-        }
-        // Keeps the step defined along directions in which no range says anything.
-        curvature += Matrix3::identity() * UNKNOWN_VARIANCE_M2.recip();
-        (gradient, curvature)
-    }
-
-    fn slope_of_ranges(&self, place: Point3<f64>, widening: f64) -> (Vector3<f64>, Matrix3<f64>) {
-        let mut gradient = Vector3::zeros();
-        let mut curvature = Matrix3::zeros();
-        for range in self.ranges {
-            let away = place - range.anchor;
-            let distance_m = away.norm().max(1e-9);
-            let direction = away / distance_m;
-            let residual_m = distance_m - range.distance_m;
-            let scale = range.deviation_m * widening;
-            let weight = (DEGREES + 1.0) / (DEGREES * scale * scale + residual_m * residual_m);
-            gradient += direction * (weight * residual_m);
-            curvature += direction * direction.transpose() * weight;
-        }
-        (gradient, curvature)
-    }
-
-    fn solution(
-        &self,
-        position: Point3<f64>,
-        rival: Point3<f64>,
-        geometry: &start::Geometry,
-    ) -> Solution {
-        let covariance_m2 = self.covariance_m2(position);
-        let away_m = (rival - position).norm();
-        let spread_m = covariance_m2.trace().max(0.0).sqrt();
-        let is_rival_as_good = self.cost(rival, 1.0) - self.cost(position, 1.0) < RIVAL_NATS
-            && away_m > 3.0 * spread_m;
-        let is_undetermined = self.prior.is_none() && geometry.is_degenerate;
-        Solution {
-            position,
-            covariance_m2,
-            cost_nats: self.cost_of_ranges(position, 1.0),
-            is_degenerate: is_undetermined || is_rival_as_good,
-        }
-    }
-
-    /// Inverse of the information: the curvature counts an inlier (n + 1) / n times its variance's
-    /// inverse, its Fisher information is (n + 1) / (n + 3) of it (Lange, Little and Taylor 1989).
-    fn covariance_m2(&self, place: Point3<f64>) -> Matrix3<f64> {
-        let of_ranges = self.slope_of_ranges(place, 1.0).1 * (DEGREES / (DEGREES + 3.0));
-        let all = self.slope(place, 1.0).1;
-        let mut information = all - self.slope_of_ranges(place, 1.0).1 + of_ranges;
-        if let Height::Known { .. } = self.height {
-            information.set_column(2, &Vector3::z());
-            information.set_row(2, &Vector3::z().transpose());
-        }
-        let unknown = Matrix3::identity() * UNKNOWN_VARIANCE_M2;
-        let mut covariance = information.try_inverse().unwrap_or(unknown);
-        if let Height::Known { .. } = self.height {
-            covariance.set_column(2, &Vector3::zeros());
-            covariance.set_row(2, &Vector3::zeros().transpose());
-        }
-        covariance
+        Height::Free => Some((
+            None,
+            HeightPrior {
+                prior: None,
+                is_free: true,
+            },
+        )),
     }
 }
+
+/// The prior in the terms' coordinates; `None` where it holds anything but sensible numbers.
+fn quadratic(prior: &Prior, terms: &Terms) -> Option<Quadratic> {
+    let mean = prior.mean - terms.origin;
+    let is_near = mean
+        .iter()
+        .all(|value| value.abs() <= crate::limits::RANGE_MAX_M);
+    let is_sane = prior
+        .information
+        .iter()
+        .all(|value| value.abs() <= DEVIATION_MIN_M.powi(-2));
+    (is_near && is_sane).then(|| Quadratic {
+        mean,
+        information: Symmetric::of(&prior.information),
+    })
+}
+
+/// Smallest standard deviation of a prior in metres.
+const DEVIATION_MIN_M: f64 = 1e-4;
 
 #[cfg(test)]
 mod tests;

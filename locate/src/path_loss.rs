@@ -18,6 +18,13 @@ const BLIND_DEVIATION_DB: f64 = 7.0;
 /// Residual of one sighting where the walls are in the model, in dB.
 const WALLED_DEVIATION_DB: f64 = 4.0;
 
+/// Share of a residual's variance that averaging removes: fast fading. The rest is shadowing and
+/// stays.
+const FADING_SHARE: f64 = 0.25;
+
+/// With blind constants the error is the constants' own, and no averaging removes it.
+const BLIND_FADING_SHARE: f64 = 0.0;
+
 /// Shortest distance of the model in metres: the near field knows no path loss.
 const DISTANCE_MIN_M: f64 = 0.5;
 
@@ -30,6 +37,8 @@ pub(crate) struct PathLoss {
     pub(crate) exponent: f64,
     /// Standard deviation of one sighting's residual, in dB.
     pub(crate) deviation_db: f64,
+    /// Share of that variance which is fading, new with each reading.
+    pub(crate) fading_share: f64,
     /// The diffuse path that lets walls saturate; `None` where the site has no walls.
     pub(crate) diffuse: Option<Propagation>,
 }
@@ -49,6 +58,7 @@ impl PathLoss {
                 rssi_at_1m_dbm: learned.rssi_at_1m_dbm,
                 exponent: learned.exponent,
                 deviation_db: learned.deviation_db,
+                fading_share: FADING_SHARE,
                 diffuse,
             };
         }
@@ -67,6 +77,7 @@ impl PathLoss {
                 rssi_at_1m_dbm: blind_at_1m_dbm,
                 exponent: BLIND_EXPONENT,
                 deviation_db: BLIND_DEVIATION_DB,
+                fading_share: BLIND_FADING_SHARE,
                 diffuse: None,
             };
         }
@@ -79,6 +90,7 @@ impl PathLoss {
             rssi_at_1m_dbm,
             exponent: site.propagation.direct_exponent,
             deviation_db: WALLED_DEVIATION_DB,
+            fading_share: FADING_SHARE,
             diffuse: Some(site.propagation),
         }
     }
@@ -167,6 +179,7 @@ mod tests {
             rssi_at_1m_dbm: -25.0,
             exponent: 2.0,
             deviation_db: 4.0,
+            fading_share: FADING_SHARE,
             diffuse: Some(diffuse),
         }
     }

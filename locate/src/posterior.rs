@@ -12,6 +12,7 @@ use crate::grid::Grid;
 use crate::lanes::{LANES, Lanes, NOWHERE, exp, larger_lanes, largest};
 use crate::limits::FINE_TILES_MAX;
 use crate::model::Model;
+use crate::wide::{self, Kernel};
 
 mod moments;
 mod score;
@@ -87,6 +88,15 @@ impl Scratch {
 
     /// The posterior for one question. Cost: radios times tiles, no allocation.
     pub(crate) fn solve(&mut self, model: &Model, question: &Question<'_>) -> Posterior {
+        wide::run(Solve {
+            scratch: self,
+            model,
+            question,
+        })
+    }
+
+    #[inline(always)]
+    fn passes(&mut self, model: &Model, question: &Question<'_>) -> Posterior {
         let grid = &model.map.grid;
         let scorer = Scorer::new(model, question);
         let coarse = self.score_tiles(grid, &scorer);
@@ -101,6 +111,7 @@ impl Scratch {
         posterior
     }
 
+    #[inline(always)]
     fn score_tiles(&mut self, grid: &Grid, scorer: &Scorer<'_>) -> CoarsePass {
         let (mut best, mut likeliest, mut likeliest_near) =
             ([NOWHERE; LANES], [NOWHERE; LANES], [NOWHERE; LANES]);
@@ -185,6 +196,7 @@ impl Scratch {
 
     /// Adds up the places floor by floor: tiles above the threshold cell by cell, the others as
     /// they are.
+    #[inline(always)]
     fn sum_up(&mut self, grid: &Grid, scorer: &Scorer<'_>, fine_from: f32, reference: &Reference) {
         let depth_from = reference.score - DEPTH_NATS;
         for (floor, blocks) in grid.floors.iter().enumerate() {
@@ -255,6 +267,22 @@ impl Scratch {
                 + given_place * moments.offset_covariance * given_place,
             surprise_nats: 0.0,
         }
+    }
+}
+
+/// All of a solve, compiled for the widest vectors of the machine.
+struct Solve<'a> {
+    scratch: &'a mut Scratch,
+    model: &'a Model,
+    question: &'a Question<'a>,
+}
+
+impl Kernel for Solve<'_> {
+    type Answer = Posterior;
+
+    #[inline(always)]
+    fn compute(self) -> Posterior {
+        self.scratch.passes(self.model, self.question)
     }
 }
 

@@ -5,70 +5,135 @@
 //! (sixteen cells per tile, one cache line) for the tiles that matter.
 
 use nalgebra::Point3;
-use site::{RadioIndex, Site};
+use site::{Anchor, RadioIndex, Site};
 
 use crate::grid::Grid;
 use crate::lanes::{LANES, Lanes};
 use crate::limits;
 use crate::path_loss::{PathLoss, obstruction};
+use crate::shadow_map::Field;
 
-/// Expected signal strength in dBm over the grid.
+mod planes;
+mod shadowed;
+
+use planes::Planes;
+use shadowed::Continued;
+
+/// Expected signal strength in dBm over the grid, and what a survey knows of ranges there.
 #[derive(Debug, Clone)]
 pub(crate) struct RadioMap {
     /// The places.
     pub(crate) grid: Grid,
-    coarse: Vec<Lanes>,
-    fine: Vec<Lanes>,
+    /// Expected signal strength per radio.
+    rssi: Planes,
+    /// Share of the variance of signal strengths that the survey leaves; `None` without a survey.
+    rssi_variance_left: Option<Planes>,
+    /// The same for ranges, with the residual of each radio in metres.
+    ranges: Option<RangePlanes>,
+}
+
+/// What a survey knows of ranges.
+#[derive(Debug, Clone)]
+pub(crate) struct RangePlanes {
+    /// By how much more than its constants say a radio measures, in metres.
+    pub(crate) residuals: Planes,
+    /// Share of the variance that is left; one plane.
+    pub(crate) variance_left: Planes,
+}
+
+/// What a map is made from beside the site.
+#[derive(Debug)]
+pub(crate) struct MapParts<'a> {
+    /// Per radio.
+    pub(crate) path_losses: &'a [PathLoss],
+    /// Residuals of a survey: signal strengths, with the variance that no survey removes in dB^2.
+    pub(crate) rssi_field: Option<(&'a Field, f64)>,
+    /// The same for ranges, in m^2.
+    pub(crate) range_field: Option<(&'a Field, f64)>,
+    /// Height of clients over their floor.
+    pub(crate) carrying_height_m: f64,
+    /// Memory in bytes.
+    pub(crate) bytes_max: usize,
 }
 
 impl RadioMap {
-    /// Computes the map for a client carried `carrying_height_m` above its floor.
+    /// Computes the map.
     ///
-    /// Cost: one pass over the walls per anchor and cell.
-    pub(crate) fn new(
-        site: &Site,
-        radios: &[PathLoss],
-        carrying_height_m: f64,
-        bytes_max: usize,
-    ) -> Self {
-        let grid = Grid::new(site, cell_side_m(site, radios.len(), bytes_max));
+    /// Cost: one pass over the walls per anchor and cell; with a survey also the surveyed places
+    /// around each cell.
+    pub(crate) fn new(site: &Site, parts: &MapParts<'_>) -> Self {
+        let radios = parts.path_losses.len();
+        let planes = if parts.range_field.is_some() {
+            2 * radios + 2
+        } else {
+            radios + 1
+        };
+        let grid = Grid::new(site, cell_side_m(site, planes, parts.bytes_max));
+        let heights_m: Vec<f64> = site
+            .floors
+            .iter()
+            .map(|floor| floor.elevation_m + parts.carrying_height_m)
+            .collect();
+        let continued = |field: Option<(&Field, f64)>| {
+            field.map(|(field, other)| Continued::new(&grid, field, radios, &heights_m, other))
+        };
+        let (rssi, ranges) = (continued(parts.rssi_field), continued(parts.range_field));
+        let (planes, rssi_variance_left) = match rssi {
+            Some(Continued {
+                residuals,
+                variance_left,
+            }) => (residuals, Some(variance_left)),
+            None => (Planes::new(&grid, radios, 0.0), None),
+        };
         let mut map = Self {
-            coarse: vec![[0.0; LANES]; radios.len() * grid.blocks.len()],
-            fine: vec![[0.0; LANES]; radios.len() * grid.tiles.len()],
+            rssi: planes,
+            rssi_variance_left,
+            ranges: ranges.map(|ranges| RangePlanes {
+                residuals: ranges.residuals,
+                variance_left: ranges.variance_left,
+            }),
             grid,
         };
         for anchor in &site.anchors {
-            for floor in 0..site.floors.len() {
-                let height_m = site.floors[floor].elevation_m + carrying_height_m;
-                map.fill(site, anchor, radios, floor, height_m);
+            for (floor, &height_m) in heights_m.iter().enumerate() {
+                map.add_expected(site, anchor, parts.path_losses, floor, height_m);
             }
         }
         map
     }
 
     /// A radio's value per tile, by blocks of sixteen tiles.
+    #[inline(always)]
     pub(crate) fn coarse(&self, radio: RadioIndex) -> &[Lanes] {
-        let blocks = self.grid.blocks.len();
-        &self.coarse[usize::from(radio.0) * blocks..][..blocks]
+        self.rssi.coarse(usize::from(radio.0))
     }
 
     /// A radio's value per cell, by tile.
+    #[inline(always)]
     pub(crate) fn fine(&self, radio: RadioIndex) -> &[Lanes] {
-        let tiles = self.grid.tiles.len();
-        &self.fine[usize::from(radio.0) * tiles..][..tiles]
+        self.rssi.fine(usize::from(radio.0))
+    }
+
+    /// Share of the variance of signal strengths that the survey leaves.
+    pub(crate) fn rssi_variance_left(&self) -> Option<&Planes> {
+        self.rssi_variance_left.as_ref()
+    }
+
+    /// What the survey knows of ranges.
+    pub(crate) fn ranges(&self) -> Option<&RangePlanes> {
+        self.ranges.as_ref()
     }
 
     /// All radios of one anchor on one floor: what stands in the way is looked up once for all
     /// bands.
-    fn fill(
+    fn add_expected(
         &mut self,
         site: &Site,
-        anchor: &site::Anchor,
+        anchor: &Anchor,
         radios: &[PathLoss],
         floor: usize,
         height_m: f64,
     ) {
-        let tiles = self.grid.tiles.len();
         let blocks = self.grid.floors[floor].clone();
         for tile_index in blocks.start * LANES..blocks.end * LANES {
             let tile = self.grid.tiles[tile_index];
@@ -80,28 +145,14 @@ impl RadioMap {
                     let index = usize::from(radio.index.0);
                     let expected_dbm =
                         radios[index].expected_dbm(distance_m, in_the_way.at(radio.band));
-                    self.fine[index * tiles + tile_index][cell] = expected_dbm as f32;
+                    self.rssi.tile_mut(index, tile_index)[cell] += expected_dbm as f32;
                 }
             }
             for radio in &anchor.radios {
-                self.summarise(usize::from(radio.index.0), tile_index);
+                self.rssi
+                    .summarise(&self.grid, usize::from(radio.index.0), tile_index);
             }
         }
-    }
-
-    /// Sets the coarse value: the mean in dB over the allowed cells, as the likelihood is in dB.
-    fn summarise(&mut self, radio: usize, tile_index: usize) {
-        let tile = self.grid.tiles[tile_index];
-        if tile.allowed == 0 {
-            return;
-        }
-        let cells = &self.fine[radio * self.grid.tiles.len() + tile_index];
-        let sum: f32 = (0..LANES)
-            .filter(|&cell| tile.allows(cell))
-            .map(|cell| cells[cell])
-            .sum();
-        let block = radio * self.grid.blocks.len() + tile_index / LANES;
-        self.coarse[block][tile_index % LANES] = sum / tile.allowed.count_ones() as f32;
     }
 }
 
@@ -132,7 +183,14 @@ mod tests {
                 PathLoss::of_radio(site, &nothing, radio.index, radio.band, radio.freq_mhz)
             })
             .collect();
-        RadioMap::new(site, &radios, 1.2, bytes_max)
+        let parts = MapParts {
+            path_losses: &radios,
+            rssi_field: None,
+            range_field: None,
+            carrying_height_m: 1.2,
+            bytes_max,
+        };
+        RadioMap::new(site, &parts)
     }
 
     #[test]
@@ -158,6 +216,6 @@ mod tests {
         let tight = map_of(&site, 40_000);
         assert_eq!(roomy.grid.cell_m, limits::CELL_SIDE_MIN_M);
         assert!(tight.grid.cell_m > roomy.grid.cell_m);
-        assert!((tight.coarse.len() + tight.fine.len()) * size_of::<Lanes>() <= 40_000);
+        assert!(tight.rssi.bytes() <= 40_000);
     }
 }

@@ -49,6 +49,14 @@ const IDLE_M_PER_S: f64 = 0.1;
 const ECHO_S: f64 = 10.0;
 const ECHO_MAX: f64 = 6.0;
 
+/// Time over which a client's pace is learned, in seconds: long enough to tell a walk from two
+/// errors in a row, short enough that somebody who gets up is followed.
+const PACE_MEMORY_S: f64 = 10.0;
+
+/// Least and most of that pace, along one axis: nobody indoors is known to stay for ever, and runners
+/// are rare.
+const PACE_M_PER_S: (f64, f64) = (0.2, 1.2);
+
 /// Smallest deviation of a learned offset in dB: antennas turn and hands move.
 const OFFSET_DEVIATION_MIN_DB: f64 = 1.5;
 
@@ -71,7 +79,10 @@ pub struct Track {
     offset_mean_db: [f32; 2],
     offset_covariance_db2: [f32; 3],
     floor_probability: f32,
-    rival_probability: f32,
+    /// In parts of 65,535.
+    rival_probability: u16,
+    /// Root mean square speed along one axis in mm/s; 0 before it is known.
+    pace: u16,
     floor: u8,
     rival: u8,
     /// In steps of a part of a nat.
@@ -115,7 +126,7 @@ impl Track {
             *self = Self::default();
             return None;
         }
-        self.state = self.state.predict(&Motion::WALK, passed_s);
+        self.state = self.state.predict(&self.motion(), passed_s);
         self.at_s = now_s;
         if self.knows_offset() {
             let drift = (OFFSET_DRIFT_DB2_PER_S * passed_s) as f32;
@@ -124,7 +135,7 @@ impl Track {
         }
         let stay = (-FLOOR_CHANGE_PER_S * passed_s).exp() as f32;
         self.floor_probability *= stay;
-        self.rival_probability *= stay;
+        self.rival_probability = fixed(self.rival_probability() * stay);
         Some(passed_s)
     }
 
@@ -167,12 +178,12 @@ impl Track {
             return;
         }
         let named = if self.rival == self.floor { 1 } else { 2 };
-        let rest = (1.0 - self.floor_probability - self.rival_probability).max(1e-6);
+        let rest = (1.0 - self.floor_probability - self.rival_probability()).max(1e-6);
         let share = rest / count as f32;
         for (index, floor) in floors.iter_mut().enumerate() {
             let known = match index {
                 index if index == usize::from(self.floor) => self.floor_probability,
-                index if named == 2 && index == usize::from(self.rival) => self.rival_probability,
+                index if named == 2 && index == usize::from(self.rival) => self.rival_probability(),
                 _ => 0.0,
             };
             *floor = (known + share).ln();
@@ -218,7 +229,15 @@ impl Track {
     }
 
     /// Takes the estimate as the new state; a track that is not started starts with it.
-    pub(crate) fn accept(&mut self, estimate: &Estimate, temper: f64, now_s: f64) {
+    ///
+    /// `passed_s` is the time since the fix before, `None` for the first.
+    pub(crate) fn accept(
+        &mut self,
+        estimate: &Estimate,
+        temper: f64,
+        now_s: f64,
+        passed_s: Option<f64>,
+    ) {
         self.state = if self.is_started {
             self.state
                 .condition(estimate.mean_in_site, &estimate.covariance_m2)
@@ -229,13 +248,44 @@ impl Track {
                 &Motion::WALK,
             )
         };
+        if let Some(passed_s) = passed_s {
+            self.learn_pace(passed_s);
+        }
         self.learn_offset(estimate.offset, temper);
         self.floor = estimate.floor.0;
         self.rival = estimate.rival_floor.0;
         self.floor_probability = estimate.floor_probability as f32;
-        self.rival_probability = estimate.rival_probability as f32;
+        self.rival_probability = fixed(estimate.rival_probability as f32);
         self.at_s = now_s;
         self.is_started = true;
+    }
+
+    /// How this client moves: as people do, at the pace that was learned of it.
+    fn motion(&self) -> Motion {
+        if self.pace == 0 {
+            return Motion::WALK;
+        }
+        Motion {
+            speed_m_per_s: f64::from(self.pace) * 1e-3,
+            ..Motion::WALK
+        }
+    }
+
+    /// Moves the pace towards the expected square of the velocity.
+    ///
+    /// # Source
+    /// Expectation and maximisation of a state's noise, on line: Cappe and Moulines, J. R. Stat.
+    /// Soc. B 71 (2009).
+    fn learn_pace(&mut self, passed_s: f64) {
+        let news = 1.0 - (-passed_s / PACE_MEMORY_S).exp();
+        let known = self.motion().speed_m_per_s.powi(2);
+        let power = known + news * (self.state.power() - known);
+        let pace_m_per_s = power.max(0.0).sqrt().clamp(PACE_M_PER_S.0, PACE_M_PER_S.1);
+        self.pace = (pace_m_per_s * 1e3).round() as u16;
+    }
+
+    fn rival_probability(&self) -> f32 {
+        f32::from(self.rival_probability) / f32::from(u16::MAX)
     }
 
     /// Moves the offsets by a part of what the fix says.
@@ -271,4 +321,9 @@ impl Track {
         self.knows_offset()
             .then_some([(low_mean, low), (high_mean, high)])
     }
+}
+
+/// A probability in parts of 65,535.
+fn fixed(probability: f32) -> u16 {
+    (probability.clamp(0.0, 1.0) * f32::from(u16::MAX)).round() as u16
 }

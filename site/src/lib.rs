@@ -60,7 +60,9 @@ pub mod slab;
 pub use building::{
     Anchor, Band, Floor, FloorIndex, Propagation, Radio, RadioIndex, Site, Slab, Stairs, Wall, Zone,
 };
-pub use calibration::{Calibration, RadioModel, RangeModel};
+pub use calibration::{
+    Calibration, Kernel, RadioModel, RadioShadow, RangeModel, RegionScale, Regions, Shadow,
+};
 pub use crossing::{Crossings, WallCrossing};
 pub use geometry::Polygon;
 pub use material::{BandLoss, Material};

@@ -27,6 +27,9 @@ pub const STAIRS_MAX: usize = 1_000;
 /// Corners of one polygon: the search for crossing edges takes the square of it.
 pub const CORNERS_MAX: usize = 500;
 
+/// Surveyed places of a calibration: a place per square metre of the largest buildings.
+pub const SURVEYED_PLACES_MAX: usize = 50_000;
+
 /// Points of one wall path.
 pub const WALL_POINTS_MAX: usize = 1_000;
 
@@ -90,6 +93,14 @@ pub(crate) const RANGE_BIAS: Interval = Interval::new(-1_000.0, 1_000.0, " m");
 pub(crate) const RANGE_SLOPE: Interval = Interval::new(0.1, 10.0, "");
 /// Scale of the residual of ranges.
 pub(crate) const RANGE_DEVIATION: Interval = Interval::new(0.001, 1_000.0, " m");
+/// How far residuals reach.
+pub(crate) const SHADOW_LENGTH: Interval = Interval::new(0.05, 1_000.0, " m");
+/// Spread of residuals, in dB or metres.
+pub(crate) const SHADOW_DEVIATION: Interval = Interval::new(0.0, 1_000.0, "");
+/// Residuals at surveyed places, in dB or metres.
+pub(crate) const RESIDUAL: Interval = Interval::new(-1_000.0, 1_000.0, "");
+/// Factors on the stated radii.
+pub(crate) const REGION_SCALE: Interval = Interval::new(0.05, 20.0, "");
 
 const _: () = assert!(FLOORS_MAX <= u8::MAX as usize, "a floor index is a u8");
 const _: () = assert!(RADIOS_MAX <= u16::MAX as usize, "a radio index is a u16");

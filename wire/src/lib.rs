@@ -60,5 +60,5 @@ mod envelope;
 
 pub use batch::Batch;
 pub use frame::Frame;
-pub use id::{AgentName, ApName, ClientId, ClientName, Session, SiteName};
+pub use id::{AgentName, ApName, ClientId, ClientName, Session, SiteName, named_client_id};
 pub use observation::{Kind, Observation, Range};

@@ -42,6 +42,8 @@ pub(super) struct Levels {
     /// Per radio; `None` where it was not heard.
     pub(super) radios: Vec<Option<PathLoss>>,
     pub(super) client_offset_deviation_db: f64,
+    /// Offsets of the survey's clients, in dB.
+    pub(super) offsets_db: BTreeMap<u32, f64>,
 }
 
 /// All readings of one client by one radio at one place.
@@ -80,6 +82,7 @@ pub(super) fn fit(site: &Site, survey: &Survey) -> Levels {
             .map(|(model, samples)| (!samples.is_empty()).then_some(model))
             .collect(),
         client_offset_deviation_db: (spread / degrees).sqrt().max(CLIENT_DEVIATION_MIN_DB),
+        offsets_db: offsets,
     }
 }
 

@@ -58,6 +58,7 @@ impl Ranging<'_> {
 
     fn best_floor(&self, ranges: &[Range], place: Option<PlacePrior>) -> Option<RangeAnswer> {
         let mut best: Option<(FloorIndex, Solution, f64)> = None;
+        // Of all floors, relative to the best: absurd ranges cost more nats than an exponential has.
         let mut total = 0.0;
         for (index, floor_log) in self.floors_log.iter().enumerate() {
             let floor = FloorIndex(index as u8);
@@ -66,21 +67,27 @@ impl Ranging<'_> {
             };
             let z_m = self.model.carrying_z_m(floor);
             let away = (solution.position.z - z_m) / HEIGHT_DEVIATION_M;
-            let mass = (f64::from(*floor_log) - solution.cost_nats - 0.5 * away * away).exp();
-            total += mass;
-            if best.is_none_or(|(_, _, best_mass)| mass > best_mass) {
-                best = Some((floor, solution, mass));
+            let log = f64::from(*floor_log) - solution.cost_nats - 0.5 * away * away;
+            let best_log = best.map_or(f64::NEG_INFINITY, |(_, _, best_log)| best_log);
+            if log > best_log {
+                total = total * (best_log - log).exp() + 1.0;
+                best = Some((floor, solution, log));
+            } else {
+                total += (log - best_log).exp();
             }
         }
-        let (floor, solution, mass) = best?;
-        let free = self.on_floor(ranges, floor, None)?;
-        if solution.is_degenerate {
+        let (floor, solution, _) = best?;
+        if solution.is_degenerate() {
             return None;
         }
+        let free = match place {
+            Some(_) => self.on_floor(ranges, floor, None)?,
+            None => solution,
+        };
         Some(RangeAnswer {
             solution,
             floor,
-            floor_probability: if total > 0.0 { mass / total } else { 1.0 },
+            floor_probability: total.recip(),
             surprise_nats: (solution.cost_nats - free.cost_nats) as f32,
         })
     }

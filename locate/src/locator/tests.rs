@@ -40,6 +40,7 @@ fn calibrated(site: &Site, range_deviation_m: f64) -> Calibration {
     Calibration {
         radios: site.radios().map(|_| Some(radio)).collect(),
         client_offset_deviation_db: Some(4.0),
+        ..Calibration::default()
     }
 }
 

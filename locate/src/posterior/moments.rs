@@ -54,6 +54,7 @@ impl Sums {
     }
 
     /// Adds sixteen tiles, each as one place.
+    #[inline(always)]
     pub(super) fn add_tiles(
         &mut self,
         weights: &Lanes,
@@ -68,6 +69,7 @@ impl Sums {
     }
 
     /// Adds the sixteen cells of a tile.
+    #[inline(always)]
     pub(super) fn add_cells(
         &mut self,
         weights: &Lanes,

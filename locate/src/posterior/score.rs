@@ -25,6 +25,16 @@ pub(super) struct Place<'a> {
     pub(super) y_m: &'a Lanes,
 }
 
+/// What the map says of sixteen places, beside what each radio should hear there.
+struct Cells<'a> {
+    place: &'a Place<'a>,
+    /// Side of one of them.
+    side_m: f32,
+    /// Share of the variance that a survey leaves: of signal strengths, and of ranges.
+    variance_left: Option<&'a Lanes>,
+    range_variance_left: Option<&'a Lanes>,
+}
+
 /// How well sixteen places explain what was heard.
 pub(super) struct Likelihood {
     pub(super) log: Lanes,
@@ -43,6 +53,7 @@ struct Residuals {
     high_sum: [f32; HALF],
 }
 
+#[inline(always)]
 fn part(lanes: &Lanes, start: usize) -> [f32; HALF] {
     std::array::from_fn(|lane| lanes[start + lane])
 }
@@ -98,29 +109,57 @@ impl<'a> Scorer<'a> {
     }
 
     /// Sixteen tiles.
+    #[inline(always)]
     pub(super) fn tiles(&self, block: usize, place: &Place<'_>) -> Likelihood {
-        let side_m = 4.0 * self.map.grid.cell_m as f32;
-        self.likelihood(place, side_m, |term| &self.map.coarse(term.radio)[block])
+        let map = self.map;
+        let ranges = map.ranges();
+        let cells = Cells {
+            place,
+            side_m: 4.0 * map.grid.cell_m as f32,
+            variance_left: map
+                .rssi_variance_left()
+                .map(|plane| &plane.coarse(0)[block]),
+            range_variance_left: ranges.map(|planes| &planes.variance_left.coarse(0)[block]),
+        };
+        self.likelihood(
+            &cells,
+            |term| &map.coarse(term.radio)[block],
+            |term| ranges.map(|planes| &planes.residuals.coarse(usize::from(term.radio.0))[block]),
+        )
     }
 
     /// The sixteen cells of a tile.
+    #[inline(always)]
     pub(super) fn cells(&self, tile: usize, place: &Place<'_>) -> Likelihood {
-        let side_m = self.map.grid.cell_m as f32;
-        self.likelihood(place, side_m, |term| &self.map.fine(term.radio)[tile])
+        let map = self.map;
+        let ranges = map.ranges();
+        let cells = Cells {
+            place,
+            side_m: map.grid.cell_m as f32,
+            variance_left: map.rssi_variance_left().map(|plane| &plane.fine(0)[tile]),
+            range_variance_left: ranges.map(|planes| &planes.variance_left.fine(0)[tile]),
+        };
+        self.likelihood(
+            &cells,
+            |term| &map.fine(term.radio)[tile],
+            |term| ranges.map(|planes| &planes.residuals.fine(usize::from(term.radio.0))[tile]),
+        )
     }
 
     /// Gaussian in dB with correlated bands; the client's offset is marginalised in closed form:
     /// the quadratic form loses `s' C s`, with `s` the weighted sums of residuals per offset and
-    /// `C` the offsets' covariance given the place.
+    /// `C` the offsets' covariance given the place. Where a survey leaves a part `v` of the
+    /// variance, the form is divided by it, and the density grows by `v^(-n / 2)`.
     ///
     /// # Source
     /// Sherman-Morrison-Woodbury identity; one offset gives
     /// `(sum of weighted residuals)^2 / (sum of weights + 1 / prior variance)`.
+    #[inline(always)]
     fn likelihood<'p>(
         &self,
-        place: &Place<'_>,
-        side_m: f32,
+        cells: &Cells<'_>,
         plane: impl Fn(&RssiTerm) -> &'p Lanes,
+        range_residuals: impl Fn(&RangeTerm) -> Option<&'p Lanes>,
     ) -> Likelihood {
         let mut square = [0.0; LANES];
         let (mut low_sum, mut high_sum) = ([0.0; LANES], [0.0; LANES]);
@@ -140,10 +179,19 @@ impl<'a> Scorer<'a> {
             let explained = offsets.m11 * low * low
                 + 2.0 * offsets.m12 * low * high
                 + offsets.m22 * high * high;
-            scale * (square[lane] - explained)
+            square[lane] - explained
         });
+        if let Some(left) = cells.variance_left {
+            let count = self.evidence.rssi.len() as f32;
+            for (log, &left) in log.iter_mut().zip(left) {
+                *log = *log / left + count * ln(left);
+            }
+        }
+        for log in &mut log {
+            *log *= scale;
+        }
         for term in &self.evidence.ranges {
-            self.add_range(term, place, side_m, &mut log);
+            self.add_range(term, cells, range_residuals(term), &mut log);
         }
         Likelihood {
             log,
@@ -152,7 +200,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// Sums over the radios, for eight places: as many as four sums leave in registers.
-    #[inline]
+    #[inline(always)]
     fn residuals(&self, expected_dbm: impl Fn(&RssiTerm) -> [f32; HALF]) -> Residuals {
         let mut sums = Residuals::default();
         let mut anchor_sum = [0.0; HALF];
@@ -174,24 +222,37 @@ impl<'a> Scorer<'a> {
         sums
     }
 
-    /// Student-t error; the spread of distances inside a cell widens it.
-    fn add_range(&self, term: &RangeTerm, place: &Place<'_>, side_m: f32, log: &mut Lanes) {
+    /// Student-t error; the spread of distances inside a cell widens it, a survey narrows it.
+    #[inline(always)]
+    fn add_range(
+        &self,
+        term: &RangeTerm,
+        cells: &Cells<'_>,
+        residuals: Option<&Lanes>,
+        log: &mut Lanes,
+    ) {
+        let place = cells.place;
         let [anchor_x_m, anchor_y_m] = self.map.grid.local(term.anchor_in_site.xy());
         let height_m = self.heights_m[place.floor].elevation_m + self.carrying_height_m;
         let rise_m = (term.anchor_in_site.z - height_m) as f32;
-        let scale_squared = term.deviation_m * term.deviation_m + side_m * side_m / 12.0;
-        let inverse = (RANGE_DEGREES * scale_squared).recip();
+        let scale_squared = term.deviation_m * term.deviation_m;
+        let within_cell = cells.side_m * cells.side_m / 12.0;
         let exponent = -0.5 * (RANGE_DEGREES + 1.0) * self.temper;
         for (lane, log) in log.iter_mut().enumerate() {
             let dx = place.x_m[lane] - anchor_x_m;
             let dy = place.y_m[lane] - anchor_y_m;
             let away_m = (dx * dx + dy * dy + rise_m * rise_m).sqrt();
-            let residual_m = term.distance_m - term.slope * away_m;
-            *log += exponent * ln(1.0 + residual_m * residual_m * inverse);
+            let left = cells.range_variance_left.map_or(1.0, |left| left[lane]);
+            let more_m = residuals.map_or(0.0, |residuals| residuals[lane]);
+            let residual_m = term.distance_m - term.slope * away_m - more_m;
+            let variance = scale_squared * left + within_cell;
+            let misfit = ln(1.0 + residual_m * residual_m / (RANGE_DEGREES * variance));
+            *log += exponent * misfit - 0.5 * self.temper * ln(left);
         }
     }
 
     /// What was known of place and floor before.
+    #[inline(always)]
     pub(super) fn prior(&self, place: &Place<'_>) -> Prior {
         let floor_log = self.floors_log.get(place.floor).copied().unwrap_or(0.0);
         let Some(gaussian) = &self.gaussian else {

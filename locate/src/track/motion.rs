@@ -58,6 +58,12 @@ impl State {
         Vector2::new(self.velocity[0].into(), self.velocity[1].into())
     }
 
+    /// Expected square of the velocity along one axis, in m^2/s^2.
+    pub(super) fn power(&self) -> f64 {
+        let spread = unpacked(&self.velocity_covariance).trace();
+        (self.velocity().norm_squared() + spread) / 2.0
+    }
+
     pub(super) fn covariance(&self) -> Matrix2<f64> {
         unpacked(&self.covariance)
     }

@@ -23,14 +23,11 @@ pub(crate) struct Epoch {
     pub(crate) sightings: Vec<Sighting>,
 }
 
-/// The folder of a set, if the development sets are here.
-pub(crate) fn folder(set: &str) -> Option<PathBuf> {
-    let sets = std::env::var_os("TRILOBITE_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
-    let folder = sets.join(set);
-    folder.is_dir().then_some(folder)
+/// The folder of a freely licensed set, kept with the tests of `load`.
+pub(crate) fn folder(set: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../load/tests/sets")
+        .join(set)
 }
 
 /// A one-floor set with one radio per anchor.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::building::{Anchor, Band, RadioIndex, Site};
-use crate::calibration::{Calibration, RadioModel, RangeModel};
+use crate::calibration::{Calibration, RadioModel, RangeModel, Shadow};
 use crate::file::parse_band;
 use crate::limits;
 use crate::reader::place::Place;
@@ -15,14 +15,27 @@ use crate::reader::problem::{Problem, Problems};
 use crate::reader::table::Table;
 use crate::reader::{self, Value, word};
 
-const CALIBRATION_KEYS: [&str; 3] = ["site", "client_offset_deviation_db", "radio"];
-const RADIO_KEYS: [&str; 6] = [
+mod regions;
+mod shadow;
+mod slabs;
+
+const CALIBRATION_KEYS: [&str; 6] = [
+    "site",
+    "client_offset_deviation_db",
+    "regions",
+    "slab",
+    "shadow",
+    "radio",
+];
+const RADIO_KEYS: [&str; 8] = [
     "anchor",
     "band",
     "rssi_at_1m_dbm",
     "exponent",
     "deviation_db",
     "range",
+    "shadow_db",
+    "shadow_m",
 ];
 const RANGE_KEYS: [&str; 3] = ["bias_m", "slope", "deviation_m"];
 
@@ -53,9 +66,17 @@ impl Calibration {
         if let Some(deviation_db) = self.client_offset_deviation_db.filter(|db| db.is_finite()) {
             push_line(&mut text, "client_offset_deviation_db", deviation_db);
         }
+        regions::push(&mut text, &self.regions);
+        slabs::push(&mut text, &self.slabs, site);
+        if let Some(shadow) = &self.shadow {
+            shadow::push(&mut text, shadow);
+        }
         for (anchor, radio) in site.radios() {
             if let Some(model) = self.radio(radio.index).filter(|model| model.is_finite()) {
                 push_radio(&mut text, &anchor.id, radio.band, model);
+                if let Some(shadow) = &self.shadow {
+                    shadow::push_radio(&mut text, shadow, radio.index);
+                }
             }
         }
         text
@@ -134,10 +155,16 @@ fn read_calibration(
         .iter()
         .map(|anchor| (anchor.id.as_str(), anchor))
         .collect();
+    let regions = regions::read(table, problems)?;
+    let slabs = slabs::read(table, site, problems)?;
+    let mut shadow = match table.value("shadow") {
+        Some(value) => Some(shadow::read(value, site, problems)?),
+        None => None,
+    };
     let mut radios = vec![None; site.radios().count()];
     for (index, value) in values.iter().enumerate() {
         let place = whole.item("radio", None, index);
-        if let Some((radio, model)) = read_radio(value, &place, &anchors, problems)
+        if let Some((radio, model)) = read_radio(value, &place, &anchors, shadow.as_mut(), problems)
             && radios[usize::from(radio.0)].replace(model).is_some()
         {
             let what = place.says("an earlier table is of the same anchor and band");
@@ -150,6 +177,9 @@ fn read_calibration(
     Some(Calibration {
         radios,
         client_offset_deviation_db,
+        slabs,
+        shadow,
+        regions,
     })
 }
 
@@ -157,6 +187,7 @@ fn read_radio(
     value: &Value<'_>,
     place: &Place<'_>,
     anchors: &Anchors<'_>,
+    shadow: Option<&mut Shadow>,
     problems: &mut Problems,
 ) -> Option<(RadioIndex, RadioModel)> {
     let table = Table::open(value, place, &RADIO_KEYS, problems)?;
@@ -174,7 +205,12 @@ fn read_radio(
         deviation_db: deviation?,
         range,
     };
-    Some((index?, model))
+    let residuals = shadow::read_radio(table, shadow.as_deref(), problems)?;
+    let index = index?;
+    if let Some(shadow) = shadow {
+        shadow.radios[usize::from(index.0)] = residuals;
+    }
+    Some((index, model))
 }
 
 /// The radio that `anchor` and `band` name.

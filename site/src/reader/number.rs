@@ -71,6 +71,31 @@ pub(crate) fn point(
     Some(Point2::new(x?, y?))
 }
 
+/// A list of exactly as many numbers as there are intervals.
+pub(crate) fn numbers<const N: usize>(
+    value: &Value<'_>,
+    key: &str,
+    intervals: [Interval; N],
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> Option<[f64; N]> {
+    let items = value.get_ref().as_array().filter(|items| items.len() == N);
+    let Some(items) = items else {
+        let what = match value.get_ref() {
+            DeValue::Array(items) => format!("{key} has {} numbers", items.len()),
+            other => format!("{key} is {}, not a list", kind_of(other)),
+        };
+        let rule = format!("write {key} as a list of {N} numbers");
+        problems.add(value.span(), place.says(what), rule);
+        return None;
+    };
+    let mut read = [0.0; N];
+    for ((read, item), interval) in read.iter_mut().zip(items.iter()).zip(intervals) {
+        *read = number(item, key, interval, place, problems)?;
+    }
+    Some(read)
+}
+
 /// A kind of value with its article, as a sentence needs it.
 pub(crate) fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::calibration::RegionScale;
 
 fn office() -> Site {
     Site::parse(include_str!("../../../../sites/office.toml")).expect("an example that is tested")
@@ -100,13 +101,14 @@ fn what_is_not_finite_was_not_learned() {
     let calibration = Calibration {
         radios: vec![Some(model)],
         client_offset_deviation_db: Some(f64::INFINITY),
+        ..Calibration::default()
     };
     let read = Calibration::parse(&calibration.to_toml(&site), &site).unwrap();
     assert_eq!(
         read,
         Calibration {
             radios: vec![None; 48],
-            client_offset_deviation_db: None
+            ..Calibration::default()
         }
     );
 }
@@ -138,7 +140,65 @@ proptest! {
         client_offset_deviation_db in proptest::option::of(0.1..40.0_f64),
     ) {
         let site = office();
-        let calibration = Calibration { radios, client_offset_deviation_db };
+        let calibration = Calibration {
+            radios,
+            client_offset_deviation_db,
+            ..Calibration::default()
+        };
         prop_assert_eq!(Calibration::parse(&calibration.to_toml(&site), &site), Ok(calibration));
     }
+}
+
+#[test]
+fn shadows_slabs_and_regions_come_back_as_they_were() {
+    let site = office();
+    let text = format!(
+        "site = \"office\"\n[regions]\nrssi = [1.25, 1.5]\n[[slab]]\nfloor = \"2\"\nloss_db = [14, 17.5, \
+        19]\n[shadow]\nrssi = {{ length_m = 3.5, deviation = 4.5, noise = 2 }}\nplaces = [[1, 2, 1.2], \
+        [3.5, 2, 1.2]]\n{RADIO}shadow_db = [[1, -3.25], [0, 2]]\n"
+    );
+    let calibration = Calibration::parse(&text, &site).unwrap();
+    assert_eq!(
+        calibration.regions.rssi,
+        RegionScale {
+            r50: 1.25,
+            r90: 1.5
+        }
+    );
+    let floor = site
+        .floors
+        .iter()
+        .position(|floor| floor.id == "2")
+        .unwrap();
+    assert_eq!(calibration.slabs[floor].unwrap().ghz5_db, 17.5);
+    let shadow = calibration.shadow.as_ref().unwrap();
+    assert_eq!(shadow.places.len(), 2);
+    assert_eq!(shadow.range, None);
+    assert_eq!(shadow.radios[1].rssi_db, [(1, -3.25), (0, 2.0)]);
+    let again = Calibration::parse(&calibration.to_toml(&site), &site).unwrap();
+    assert_eq!(again, calibration);
+}
+
+#[test]
+fn residuals_of_unknown_places_and_slabs_of_unknown_floors_are_told() {
+    let with = |more: &str| format!("site = \"office\"\n{more}");
+    check(
+        &with(&format!("{RADIO}shadow_db = [[0, 1]]")),
+        "line 3: radio 1: shadow_db without surveyed places; add [shadow] with its places, or remove \
+        the line",
+    );
+    check(
+        &with(&format!(
+            "[shadow]\nplaces = [[0, 0, 1]]\n{RADIO}shadow_db = [[1, 2.5]]"
+        )),
+        "line 11: radio 1: shadow_db = 1 is out of range; use 0 to 0",
+    );
+    check(
+        &with("[[slab]]\nfloor = \"cellar\"\nloss_db = [1, 2, 3]"),
+        "line 3: slab 1: the site has no floor \"cellar\"; use the id of a floor of the site file",
+    );
+    check(
+        &with("[regions]\nrssi = [1]"),
+        "line 3: regions: rssi has 1 numbers; write rssi as a list of 2 numbers",
+    );
 }
