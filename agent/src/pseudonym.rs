@@ -1,16 +1,15 @@
 //! Addresses in, pseudonyms out: the only consumer of an [`Address`] whose result may leave.
 
+use wire::ClientId;
 use wire::frame::PseudonymKey;
-use wire::{ClientId, ClientName};
+
+pub use wire::named_client_id;
 
 use crate::address::Address;
 use crate::limits::PSEUDONYM_CACHE_ENTRIES_MAX;
 
 /// Separates the hash of an address from every other use of the key.
 const CLIENT_DOMAIN: &[u8] = b"trilobite client\0";
-
-/// Context of the unkeyed hash of a name; its ids must never meet those of addresses.
-const NAME_DOMAIN: &[u8] = b"trilobite named client\0";
 
 /// Turns addresses into pseudonyms under the key of one period.
 ///
@@ -65,13 +64,6 @@ impl std::fmt::Debug for Pseudonymiser {
             .field("period", &self.period)
             .finish_non_exhaustive()
     }
-}
-
-/// The id of a client that was named by consent: the same at every agent, in every period.
-pub fn named_client_id(name: &ClientName) -> ClientId {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(NAME_DOMAIN).update(name.as_str().as_bytes());
-    first_eight_bytes(&hasher.finalize())
 }
 
 /// `hasher` has taken in the key, the domain and the period.
@@ -166,19 +158,6 @@ mod tests {
         }
         // 256 × 64 fair bits: mean 8,192, deviation 64 (each pair counts twice: 90); ±5 deviations.
         assert!((7_740..=8_640).contains(&ones), "{ones} differing bits");
-    }
-
-    #[test]
-    fn names_and_addresses_have_ids_of_their_own() {
-        let name = |text: &str| ClientName::new(text).unwrap();
-        assert_eq!(
-            named_client_id(&name("tag0")),
-            named_client_id(&name("tag0"))
-        );
-        assert_ne!(
-            named_client_id(&name("tag0")),
-            named_client_id(&name("tag1"))
-        );
     }
 
     #[test]

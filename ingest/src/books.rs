@@ -62,7 +62,8 @@ pub enum DropReason {
     Time,
     /// Neither a signal strength nor a range in the range of nature.
     Signal,
-    /// A beacon of another AP: not a client.
+    /// A beacon of an AP that is none of the site's other anchors, or not in the hearing radio's
+    /// band: neither a client nor a link of known ends.
     Beacon,
     /// The site has as many clients as it may have.
     Clients,

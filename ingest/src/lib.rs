@@ -10,9 +10,12 @@
 //! - An observation changes state at most once: its batch's number passes a window per session.
 //! - An observation that vanishes adds one to a [`DropReason`] or to `lost`.
 //! - The fold allocates nothing per observation, takes no lock, reads no clock and logs nothing.
+//! - Questions ([`question`]) wait in a bounded queue and never make a worker wait; while nobody
+//!   asks, nothing is kept for them.
 //! - All agents of a site meet on one worker, whose tables are private.
 
 pub mod account;
+pub mod beacons;
 pub mod books;
 pub mod clock;
 pub mod ledger;
@@ -21,6 +24,7 @@ pub mod line;
 pub mod outlet;
 pub mod pipeline;
 mod probe;
+pub mod question;
 mod ranges;
 pub mod receive;
 mod recorded;
@@ -29,12 +33,15 @@ mod session;
 pub mod shard;
 pub mod snapshot;
 pub mod table;
+mod watch;
 pub mod worker;
 
+pub use beacons::BeaconReading;
 pub use books::{Books, DropReason, Tally};
 pub use ledger::SessionKey;
 pub use outlet::{FixQueue, SentFix};
 pub use pipeline::{Pipeline, PipelineConfig};
+pub use question::{ClientWindow, ReplaceError};
 pub use session::Refusal;
 pub use shard::ShardConfig;
 pub use snapshot::{AgentSnapshot, Connection, Snapshot, WorkerSnapshot};

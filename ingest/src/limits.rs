@@ -66,6 +66,38 @@ pub const DATAGRAMS_PER_TURN_MAX: usize = 256;
 /// since a sample is enough.
 pub const PROBES_PER_SEGMENT_MAX: usize = 64;
 
+/// Senders of beacons remembered per radio: a dense site hears some twenty access points per radio.
+/// One more replaces the weakest or stalest of them.
+pub const BEACON_SENDERS_PER_RADIO_MAX: usize = 32;
+
+/// Time in which a beacon loses all but 1/e of its weight: long enough to average fading and people
+/// in the way, short enough that an access point that was moved shows within the hour.
+pub const BEACON_MEMORY: Duration = Duration::from_secs(600);
+
+/// An access point that was not heard for so long is not told any more.
+pub const BEACON_SILENCE_MAX: Duration = Duration::from_secs(1_800);
+
+/// Questions that wait in front of a worker; a further one gets no answer, since people and pages
+/// ask a few times a second at most.
+pub const QUESTIONS_WAITING_MAX: usize = 64;
+
+/// Questions that a worker takes up per tick, so that asking never keeps it from receiving.
+pub const QUESTIONS_PER_TICK_MAX: usize = 4;
+
+/// Questions about clients of one site that wait for the client's next fix at the same time; each
+/// fix is compared with all of them. A further one gets no answer.
+pub const WATCHES_MAX: usize = 64;
+
+/// Most fixes in one sample of a site.
+pub const SAMPLE_LEN_MAX: usize = 256;
+
+/// Longest time in which a question waits for a fix; then it is answered with what is held.
+pub const WATCH_MAX: Duration = Duration::from_secs(2);
+
+/// How long who asks waits for an answer: longer than the worker waits for a fix.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+const _: () = assert!(WATCH_MAX.as_millis() < ANSWER_TIMEOUT.as_millis());
 const _: () = assert!(SEGMENTS.is_power_of_two());
 const _: () = assert!(SEQUENCE_WINDOW_LEN.is_multiple_of(64));
 const _: () = assert!(OBSERVATION_AGE_MAX.as_secs() < CLIENT_SILENCE_MAX.as_secs());

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use link::{Knobs, NodeCredentials, ResetKey};
 use wire::frame::PseudonymKey;
-use wire::{ClientName, Session, SiteName};
+use wire::{ClientId, ClientName, Session, SiteName};
 
+use crate::beacons::BeaconReading;
 use crate::limits::FIX_QUEUE_LEN;
 use crate::outlet::{FixQueue, latency_histogram};
+use crate::question::{Ask, Asker, ClientWindow, ReplaceError};
 use crate::receive::{self, Commands, Door};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::worker::{ServedSite, Worker, WorkerConfig};
@@ -167,6 +169,7 @@ impl std::fmt::Debug for Shared {
 #[derive(Debug)]
 pub struct Pipeline {
     shared: Arc<Shared>,
+    asker: Asker,
     commands: Commands,
     fixes: Arc<FixQueue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -198,20 +201,23 @@ impl Pipeline {
         });
         let commands = Commands::new(sites.iter().map(|site| site.pseudonym_key.clone()));
         let fixes = Arc::new(FixQueue::new(FIX_QUEUE_LEN));
+        let (asker, questions) = Asker::new(workers);
         // Dropped on an error below, it stops the workers that run by then.
         let pipeline = Self {
             shared,
+            asker,
             commands,
             fixes,
             threads: Mutex::default(),
         };
-        for (index, endpoint) in endpoints.into_iter().enumerate() {
+        for ((index, endpoint), questions) in endpoints.into_iter().enumerate().zip(questions) {
             let served = served_sites(sites, index, workers);
             let worker = Worker::new(config.worker, served, pipeline.fixes.clone());
             let door = Door {
                 index,
                 shared: pipeline.shared.clone(),
                 commands: pipeline.commands.clone(),
+                questions,
             };
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
@@ -258,6 +264,54 @@ impl Pipeline {
         Snapshot {
             workers: self.shared.snapshots.iter().map(read).collect(),
         }
+    }
+
+    /// The window of a client's next fix, and that fix; when none is made within
+    /// [`WATCH_MAX`](crate::limits::WATCH_MAX), what its line still holds of its last window.
+    ///
+    /// `None` for a client that the site's worker does not know, and when the worker has stopped or
+    /// is too busy. Waits up to [`ANSWER_TIMEOUT`](crate::limits::ANSWER_TIMEOUT): not for an async
+    /// task.
+    pub fn ask_client(&self, site: usize, client: ClientId) -> Option<ClientWindow> {
+        self.asker.ask(site, |answer| Ask::Client(client, answer))
+    }
+
+    /// The windows of the site's next fixes, at most so many (bounded by
+    /// [`SAMPLE_LEN_MAX`](crate::limits::SAMPLE_LEN_MAX)), and of each client one or two at most
+    /// where it has more clients than that; fewer where fewer are made in time. Waits like
+    /// [`Pipeline::ask_client`].
+    pub fn ask_sample(&self, site: usize, len: usize) -> Vec<ClientWindow> {
+        self.asker
+            .ask(site, |answer| Ask::Sample(len, answer))
+            .unwrap_or_default()
+    }
+
+    /// What the radios of a site's anchors lately heard of each other's beacons; empty where they
+    /// hear none, or the worker does not answer in time.
+    pub fn beacons(&self, site: usize) -> Vec<BeaconReading> {
+        self.asker.ask(site, Ask::Beacons).unwrap_or_default()
+    }
+
+    /// The model with which a site's fixes are made; `None` when its worker does not answer in time.
+    pub fn model(&self, site: usize) -> Option<Arc<locate::Model>> {
+        self.asker.ask(site, Ask::Model)
+    }
+
+    /// Lets a site's worker make its fixes with another model of the same building from its next
+    /// tick on; clients and tracks survive.
+    ///
+    /// # Errors
+    /// [`ReplaceError`] when the worker keeps its model: the building is another, or it does not
+    /// answer.
+    pub fn replace_model(
+        &self,
+        site: usize,
+        model: Arc<locate::Model>,
+    ) -> Result<(), ReplaceError> {
+        let locator = Box::new(locate::Locator::new(model));
+        self.asker
+            .ask(site, |answer| Ask::Replace(locator, answer))
+            .unwrap_or(Err(ReplaceError::Silent))
     }
 
     /// A new pseudonym period begins at a site: its agents get the key.

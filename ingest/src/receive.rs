@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crossbeam::channel::Receiver;
 use link::{AgentLink, Arriving, ControlReader, ControlWriter, NodeEndpoint};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
@@ -19,8 +20,11 @@ use wire::Frame;
 use wire::frame::{Configure, Hello, PseudonymKey, Report, Welcome};
 
 use crate::ledger::SessionKey;
-use crate::limits::{DATAGRAMS_PER_TURN_MAX, HELLO_TIMEOUT, PARTING_TIMEOUT};
+use crate::limits::{
+    DATAGRAMS_PER_TURN_MAX, HELLO_TIMEOUT, PARTING_TIMEOUT, QUESTIONS_PER_TICK_MAX,
+};
 use crate::pipeline::{Owner, PipelineConfig, SessionNote, Shared, StartError};
+use crate::question::Question;
 use crate::session::Refusal;
 use crate::snapshot::Connection;
 use crate::worker::Worker;
@@ -40,6 +44,7 @@ pub(crate) struct Door {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) commands: Commands,
+    pub(crate) questions: Receiver<Question>,
 }
 
 /// What the process tells its workers.
@@ -160,6 +165,7 @@ impl Hall {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut count = 0u32;
         while *phase.borrow_and_update() != Phase::Stopped {
+            self.take_questions();
             let more = self.worker.borrow_mut().handle_tick(self.now_us());
             count = count.wrapping_add(1);
             if count.is_multiple_of(TICKS_PER_SNAPSHOT) {
@@ -174,6 +180,14 @@ impl Hall {
         accepting.abort();
         self.endpoint.close("the node stops");
         self.endpoint.idle().await;
+    }
+
+    fn take_questions(&self) {
+        for question in self.door.questions.try_iter().take(QUESTIONS_PER_TICK_MAX) {
+            self.worker
+                .borrow_mut()
+                .handle_question(question, self.now_us());
+        }
     }
 
     async fn accept(self: Rc<Self>) {

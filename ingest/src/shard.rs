@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use locate::{Fix, Locator, Model, RangeReading, Sighting};
-use site::RadioIndex;
+use site::{RadioIndex, Site};
 use wire::ClientId;
 
+use crate::beacons::{Beacon, Beacons};
 use crate::limits::{CLIENT_SILENCE_MAX, RADIOS_PER_CLIENT_MAX, SEGMENTS};
 use crate::line::{Line, Moment};
 use crate::outlet::{Outlet, SentFix};
 use crate::probe::Probes;
-use crate::ranges::RangeLines;
+use crate::question::ClientWindow;
+use crate::ranges::{RangeLines, RangeSlot};
 use crate::table::{Place, Table};
+use crate::watch::Watches;
+
+mod answer;
 
 /// A row ready to be folded: radio and time are known to the node.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +58,11 @@ pub struct Shard {
     table: Table,
     ranges: RangeLines,
     probes: Probes,
+    beacons: Beacons,
+    watches: Watches,
     sweep: Sweep,
+    /// Time of the last sweep: in a replay that of the recording, to which all times here belong.
+    swept_at_us: Option<u64>,
 }
 
 /// Where the sweep stands. Segment s of round k is due at `began + (k + s / SEGMENTS) / fix_hz`.
@@ -66,16 +75,19 @@ struct Sweep {
 }
 
 impl Shard {
-    /// A shard for the site with this index and model.
-    pub fn new(site: usize, model: Arc<Model>, config: ShardConfig) -> Self {
+    /// A shard for the building with this index and model.
+    pub fn new(site: usize, building: &Site, model: Arc<Model>, config: ShardConfig) -> Self {
         Self {
             site,
+            beacons: Beacons::new(building),
+            watches: Watches::default(),
             config,
             locator: Locator::new(model),
             table: Table::new(config.clients_max),
             ranges: RangeLines::default(),
             probes: Probes::default(),
             sweep: Sweep::default(),
+            swept_at_us: None,
         }
     }
 
@@ -118,8 +130,14 @@ impl Shard {
         }
     }
 
+    /// Folds a beacon; false when it is of no other anchor of the site.
+    pub(crate) fn fold_beacon(&mut self, beacon: &Beacon) -> bool {
+        self.beacons.fold(beacon)
+    }
+
     /// Sweeps what is due, at most so many solves; returns how many were made.
     pub(crate) fn sweep_due(&mut self, now_us: u64, solves_max: usize, out: &mut Outlet) -> usize {
+        self.swept_at_us = Some(now_us);
         let began = *self.sweep.began_us.get_or_insert(now_us);
         let rounds = now_us.saturating_sub(began) as f64 * 1e-6 * self.config.fix_hz;
         let due = (rounds * SEGMENTS as f64) as u64;
@@ -142,6 +160,7 @@ impl Shard {
 
     /// Sweeps every client at once: a replay's clock has reached the end of an interval.
     pub(crate) fn sweep_all(&mut self, now_us: u64, out: &mut Outlet) {
+        self.swept_at_us = Some(now_us);
         for index in 0..SEGMENTS {
             self.sweep_segment(index, now_us, usize::MAX, out);
         }
@@ -151,6 +170,7 @@ impl Shard {
     pub(crate) fn clear(&mut self) {
         self.table.clear();
         self.ranges.clear();
+        self.beacons.clear();
         self.probes = Probes::default();
     }
 
@@ -200,23 +220,38 @@ impl Shard {
         let observations =
             line.observations() + ranges.iter().map(|s| u32::from(s.fresh)).sum::<u32>();
         let len = gather(line, ranges, now, self.config.window_s, &mut sightings);
+        let watched = self.watches.want(key).then(|| {
+            let older = gather_older(line, ranges, now, self.config.window_s);
+            (older, *track)
+        });
         line.mark_used();
         // Gathered already: what is old enough goes, before its time wraps and it looks new.
         line.expire(now, silence_steps());
         let fix = self
             .locator
-            .locate(&sightings[..len], track, now_us as f64 * 1e-6);
+            .locate(&sightings[..len], track, now_us as f64 * 1e-6)
+            .map(|fix| Fix {
+                observations,
+                ..fix
+            });
+        if let Some((older, before)) = watched {
+            self.watches.give(&ClientWindow {
+                client: ClientId(key),
+                sightings: sightings[..len].to_vec(),
+                older,
+                track_before: Some(before),
+                track: *track,
+                fix,
+                at_us: now_us,
+                model: self.locator.model().clone(),
+            });
+        }
         self.ranges.mark_used(key);
         self.ranges.expire(key, now, silence_steps());
         if let Some(fix) = fix {
-            let client = ClientId(key);
-            let fix = Fix {
-                observations,
-                ..fix
-            };
             out.send(SentFix {
                 site: self.site,
-                client,
+                client: ClientId(key),
                 fix,
                 sent_at_us: now_us,
             });
@@ -260,10 +295,24 @@ const NOTHING: Sighting = Sighting {
     range: None,
 };
 
+/// The readings that are too old to count, for those who ask what became of them.
+fn gather_older(line: &Line, ranges: &[RangeSlot], now: Moment, window_s: f32) -> Vec<Sighting> {
+    let mut all = [NOTHING; 2 * RADIOS_PER_CLIENT_MAX];
+    let mut counted = all;
+    let len = gather(line, ranges, now, f32::INFINITY, &mut all);
+    let counted_len = gather(line, ranges, now, window_s, &mut counted);
+    let is_counted = |radio| counted[..counted_len].iter().any(|s| s.radio == radio);
+    all[..len]
+        .iter()
+        .filter(|sighting| !is_counted(sighting.radio))
+        .copied()
+        .collect()
+}
+
 /// Writes a client's sightings young enough to count; a radio with both kinds gives one sighting.
 fn gather(
     line: &Line,
-    ranges: &[crate::ranges::RangeSlot],
+    ranges: &[RangeSlot],
     now: Moment,
     window_s: f32,
     out: &mut [Sighting; 2 * RADIOS_PER_CLIENT_MAX],

@@ -89,6 +89,13 @@ impl Table {
         Some(&mut part.lines[slot])
     }
 
+    /// A client's line and track, if it is known.
+    pub fn find(&self, key: u64) -> Option<(&Line, &Track)> {
+        let part = &self.segments[Self::segment_of(key)];
+        let slot = part.find(key).ok()?;
+        Some((&part.lines[slot], &part.tracks[slot]))
+    }
+
     /// A segment, to sweep it.
     pub fn segment(&mut self, index: usize) -> &mut Segment {
         &mut self.segments[index]

@@ -5,33 +5,30 @@
 
 use std::sync::Arc;
 
-use locate::{Model, RangeReading};
+use locate::Model;
 use site::Site;
-use wire::batch::{Batch, Row, Rows};
+use wire::batch::{Batch, Rows};
 use wire::frame::{Hello, Report};
 use wire::{AgentName, Kind, Session, SiteName};
 
 use crate::books::DropReason;
 use crate::ledger::{Ledger, SessionKey};
-use crate::limits::{OBSERVATION_AGE_MAX, RECORDED_US_MAX, SOLVES_PER_TICK_MAX};
+use crate::limits::SOLVES_PER_TICK_MAX;
 use crate::line::Line;
 use crate::outlet::{FixQueue, Outlet};
+use crate::question::Question;
 use crate::recorded::Recorded;
 use crate::session::{self, Phase, Refusal};
-use crate::shard::{Reading, Shard, ShardConfig};
+use crate::shard::{Shard, ShardConfig};
 use crate::snapshot::WorkerSnapshot;
 use crate::table::Place;
 
+mod rows;
+
+use rows::{Heard, Times, check, for_each_reading};
+
 /// Most rows of a datagram: what [`wire::limits::BATCH_BYTES_MAX`] holds.
 const ROWS_MAX: usize = wire::limits::BATCH_BYTES_MAX / wire::batch::ROW_BYTES + 1;
-
-const OBSERVATION_AGE_US_MAX: u64 = OBSERVATION_AGE_MAX.as_micros() as u64;
-
-/// Signal strengths that occur in nature, in dBm.
-const RSSI_DBM: std::ops::RangeInclusive<i8> = -120..=10;
-
-/// Distances that occur in a building, in millimetres; measured ones may be a little negative.
-const DISTANCE_MM: std::ops::RangeInclusive<i32> = -100_000..=1_000_000;
 
 /// A site that the worker serves.
 #[derive(Debug, Clone)]
@@ -83,7 +80,10 @@ impl Worker {
     pub fn new(config: WorkerConfig, sites: Vec<ServedSite>, fixes: Arc<FixQueue>) -> Self {
         let shards = sites
             .iter()
-            .map(|served| Shard::new(served.index, served.model.clone(), config.shard))
+            .map(|served| {
+                let model = served.model.clone();
+                Shard::new(served.index, &served.site, model, config.shard)
+            })
             .collect();
         let recorded = config
             .recording_agents
@@ -176,11 +176,15 @@ impl Worker {
                     now_us: header.sent_us,
                 };
                 let mut kept = 0;
+                let shard = &mut self.shards[state.shard];
                 for_each_reading(&batch, radio, times, |reading| match reading {
-                    Ok((_, reading)) => {
+                    Ok(Heard::Client(_, reading)) => {
                         recorded.handle_reading(state.shard, key, reading);
                         kept += 1;
                     }
+                    // A radio hears an access point through one agent only, in order.
+                    Ok(Heard::Beacon(beacon)) if shard.fold_beacon(&beacon) => kept += 1,
+                    Ok(Heard::Beacon(_)) => state.account.drop_row(DropReason::Beacon),
                     Err(reason) => state.account.drop_row(reason),
                 });
                 kept
@@ -226,6 +230,9 @@ impl Worker {
 
     /// Time has passed: sweeps what is due. Returns whether more is due at once.
     pub fn handle_tick(&mut self, now_us: u64) -> bool {
+        for shard in &mut self.shards {
+            shard.answer_overdue(now_us);
+        }
         if self.recorded.is_some() {
             for key in self.ledger.connected() {
                 self.advance_recording(key, now_us);
@@ -244,6 +251,21 @@ impl Worker {
             }
         }
         false
+    }
+
+    /// Answers a question, at once or with the fixes that it waits for. Never waits for the asker;
+    /// a question about a site or client that is not here is dropped, which tells the asker.
+    pub(crate) fn handle_question(&mut self, question: Question, now_us: u64) {
+        let served = self.sites.iter();
+        let Some(index) = served
+            .map(|served| served.index)
+            .position(|index| index == question.site)
+        else {
+            return;
+        };
+        if let Some(model) = self.shards[index].handle_ask(question.ask, now_us) {
+            self.sites[index].model = model;
+        }
     }
 
     /// Moves a replay's clock as far as the reports of its agents allow.
@@ -282,13 +304,6 @@ impl Worker {
     }
 }
 
-/// When a batch was sent and when it arrived, by the node's clock.
-#[derive(Debug, Clone, Copy)]
-struct Times {
-    sent_us: u64,
-    now_us: u64,
-}
-
 /// Folds a batch: first finds all its lines, so that their cache misses overlap, then folds row by
 /// row. Returns how many rows were folded.
 fn fold_batch(
@@ -302,13 +317,15 @@ fn fold_batch(
     let places = find_places(&batch.rows, shard);
     let mut folded = 0;
     for_each_reading(batch, radio, times, |reading| match reading {
-        Ok((i, reading)) => match places[i].or_else(|| shard.place(reading.key)) {
+        Ok(Heard::Client(i, reading)) => match places[i].or_else(|| shard.place(reading.key)) {
             Some(place) => {
                 shard.fold(place, &reading, follow == Some(i));
                 folded += 1;
             }
             None => drop_row(DropReason::Clients),
         },
+        Ok(Heard::Beacon(beacon)) if shard.fold_beacon(&beacon) => folded += 1,
+        Ok(Heard::Beacon(_)) => drop_row(DropReason::Beacon),
         Err(reason) => drop_row(reason),
     });
     folded
@@ -317,62 +334,14 @@ fn fold_batch(
 fn find_places(rows: &Rows<'_>, shard: &mut Shard) -> [Option<Place>; ROWS_MAX] {
     let mut places = [None; ROWS_MAX];
     for (place, row) in places.iter_mut().zip(rows.iter()) {
-        if check(&row, true).is_ok() {
+        if row.kind != Kind::Beacon && check(&row, true).is_ok() {
             *place = shard.place(Line::key_of(row.client));
         }
     }
     places
 }
 
-/// Turns each row into a reading by the node's clock, or into the reason why it is dropped.
-fn for_each_reading(
-    batch: &Batch<'_>,
-    radio: u16,
-    times: Times,
-    mut give: impl FnMut(Result<(usize, Reading), DropReason>),
-) {
-    let mut ranges = batch.ranges.iter().peekable();
-    for (i, row) in batch.rows.iter().enumerate() {
-        let range = ranges.next_if(|(row, _)| *row == i).map(|(_, range)| range);
-        let range = range.filter(|range| DISTANCE_MM.contains(&range.distance_mm));
-        if let Err(reason) = check(&row, range.is_some()) {
-            give(Err(reason));
-            continue;
-        }
-        let heard_us = times.sent_us.saturating_sub(u64::from(row.age_ms) * 1_000);
-        let old = times.now_us.saturating_sub(heard_us) > OBSERVATION_AGE_US_MAX;
-        if old || heard_us > RECORDED_US_MAX {
-            give(Err(DropReason::Time));
-            continue;
-        }
-        let reading = Reading {
-            key: Line::key_of(row.client),
-            radio,
-            rssi_dbm: row.rssi_dbm,
-            range: range.map(range_reading),
-            heard_us,
-        };
-        give(Ok((i, reading)));
-    }
-}
-
-fn check(row: &Row, ranged: bool) -> Result<(), DropReason> {
-    if row.kind == Kind::Beacon {
-        return Err(DropReason::Beacon);
-    }
-    match row.rssi_dbm {
-        Some(rssi) if RSSI_DBM.contains(&rssi) => Ok(()),
-        None if ranged => Ok(()),
-        _ => Err(DropReason::Signal),
-    }
-}
-
-fn range_reading(range: wire::Range) -> RangeReading {
-    RangeReading {
-        distance_m: range.distance_mm as f32 * 1e-3,
-        deviation_m: range.deviation_mm.map(|mm| f32::from(mm) * 1e-3),
-    }
-}
-
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::hall;

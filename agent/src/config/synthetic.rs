@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use sim::WorldConfig;
@@ -12,6 +13,10 @@ use super::sources::{Around, Plan, keys};
 use crate::source::Source;
 use crate::source::synthetic::{SyntheticOptions, SyntheticSource};
 
+/// Mean seconds between two beacons of a radio, where the file does not say: a site learns what its
+/// access points hear of each other within a minute, for a hundredth of the traffic.
+const BEACON_EVERY_S: f64 = 10.0;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
@@ -20,6 +25,7 @@ struct Keys {
     seed: Option<u64>,
     clients: Option<usize>,
     transmissions_per_second: Option<f64>,
+    beacon_every_s: Option<f64>,
     associated: Option<bool>,
 }
 
@@ -53,6 +59,12 @@ pub(super) fn plan(table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Pl
         }
         world.transmissions_per_second = rate;
     }
+    let beacon_every_s = keys.beacon_every_s.unwrap_or(BEACON_EVERY_S);
+    world.beacon_every = match beacon_every_s {
+        0.0 => None,
+        every_s if (0.1..=3_600.0).contains(&every_s) => Some(Duration::from_secs_f64(every_s)),
+        _ => return Err("source synthetic: beacon_every_s is 0 or from 0.1 to 3600".into()),
+    };
     Ok(Box::new(Synthetic {
         site: around.folder.join(keys.site),
         agent: keys.agent,

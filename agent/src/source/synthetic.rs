@@ -202,10 +202,9 @@ impl SyntheticSource {
             rssi_dbm: hearing.rssi_dbm,
             noise_dbm: hearing.noise_dbm,
             channel: hearing.channel,
-            kind: if hearing.range.is_some() {
-                Kind::Ranging
-            } else {
-                kind
+            kind: match kind {
+                Kind::Data if hearing.range.is_some() => Kind::Ranging,
+                kind => kind,
             },
             associated: self.options.associated && kind == Kind::Data,
             range: hearing.range.map(|range| Range {

@@ -11,11 +11,13 @@ use super::*;
 use crate::books::{Books, Tally};
 use crate::outlet::SentFix;
 
+mod questions;
+
 const SECOND: u64 = 1_000_000;
 const BEGAN: u64 = 1_000 * SECOND;
 
 /// A hall of 20 x 20 m with an anchor at each corner, `ap-0` to `ap-3`.
-fn hall() -> Site {
+pub(crate) fn hall() -> Site {
     let corner = |x, y| Point2::new(x, y);
     let outline = Polygon {
         corners: vec![
