@@ -1,5 +1,7 @@
 //! What the API says, as serialisable types: a promise to strangers, kept apart from inner types.
 
+pub mod accuracy;
+pub mod explain;
 pub mod fix;
 pub mod ledger;
 pub mod site;

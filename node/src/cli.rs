@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use wire::{AgentName, SiteName};
 
 /// Real-time indoor location from what access points already hear.
@@ -27,6 +27,10 @@ pub enum Command {
     Serve(ServeArgs),
     /// Check a site file and say what is wrong in it, line by line
     Validate(ValidateArgs),
+    /// Learn what a site's radios really do, and keep it only if held-back data say that it helps
+    Calibrate(CalibrateArgs),
+    /// Say why a client's last fix is where it is, and what would have helped most
+    Explain(ExplainArgs),
     /// Make certificates for the node and its agents
     #[command(subcommand)]
     Ca(CaCommand),
@@ -84,6 +88,51 @@ pub struct ValidateArgs {
     /// Site files to check
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// Options of `calibrate`.
+#[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("way").required(true).args(["none", "by_self", "survey"])))]
+pub struct CalibrateArgs {
+    /// Site file; with --node, the id of one of the node's sites or its file
+    #[arg(long, value_name = "FILE")]
+    pub site: Option<PathBuf>,
+    /// Use no calibration: set a stored one aside, as a backup beside it
+    #[arg(long)]
+    pub none: bool,
+    /// Learn from anchors that hear each other and clients at unknown places; needs --node
+    #[arg(long = "self")]
+    pub by_self: bool,
+    /// Learn from known places: a survey file, or a folder in CSV; by default the survey beside the
+    /// site file, with --node the points that the node was given
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub survey: Option<Option<PathBuf>>,
+    /// Let a running node do it, so that it is in use at once
+    #[arg(long, value_name = "URL", conflicts_with = "out")]
+    pub node: Option<String>,
+    /// Calibration file to write instead of the one beside the site file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// The client: 16 hexadecimal digits, or the name of a named client
+    #[arg(value_name = "CLIENT")]
+    pub client: String,
+    /// A running node's HTTP address
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub node: String,
+    /// Id of the client's site, if more than one of the node's knows it
+    #[arg(long, value_name = "ID")]
+    pub site: Option<String>,
+    /// Print the node's answer as one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `trilobite ca` can do.

@@ -12,10 +12,12 @@
 //! - No request leaves the machine; the page loads nothing from elsewhere.
 
 pub mod body;
+pub mod calibrate;
 pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod explain;
 pub mod fan_out;
 pub mod http;
 pub mod latest;

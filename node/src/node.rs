@@ -14,6 +14,7 @@ use wire::recording::Entry;
 use wire::{ClientId, ClientName, Session};
 
 use crate::body::truth::Truth;
+use crate::calibrate::desk::Desk;
 use crate::fan_out::FanOut;
 use crate::http::{self, Health, HttpState, SiteEntry};
 use crate::latest::Hub;
@@ -28,6 +29,9 @@ const HTTP_THREADS: usize = 2;
 
 /// How often the node looks whether a new pseudonym period has begun.
 const KEY_LOOK: Duration = Duration::from_secs(60);
+
+/// How often the node looks whether somebody changed a calibration file.
+const CALIBRATION_LOOK: Duration = Duration::from_secs(2);
 
 /// Reads every portion of fixes besides the hub, on the fan-out's thread.
 pub type FixReader = Box<dyn Fn(&[SentFix]) + Send>;
@@ -123,6 +127,7 @@ impl Node {
             .thread_name("http")
             .enable_all()
             .build()?;
+        let desk = Arc::new(Desk::new(&parts.sites, pipeline.clone()));
         let closing = watch::Sender::new(false);
         let health = Arc::new(Health::default());
         let http_address = match http_listener {
@@ -137,6 +142,8 @@ impl Node {
                     Arc::new(status_view(&status.snapshot(), status.time().now_us()))
                 })
                 .with_names(names)
+                .with_workers(pipeline.clone())
+                .with_desk(desk.clone())
                 .with_health(health.clone());
                 if let Some(truth) = parts.truth {
                     state = state.with_truth(truth);
@@ -152,6 +159,7 @@ impl Node {
             parts.keeper,
             names,
         ));
+        runtime.spawn(watch_calibrations(desk));
         health.set_started();
         health.set_ready(true);
         Ok(Self {
@@ -301,6 +309,20 @@ async fn rotate_keys(
             tracing::info!("pseudonym period {period} begins");
         } else {
             tokio::time::sleep(KEY_LOOK).await;
+        }
+    }
+}
+
+/// Uses calibration files that somebody edits.
+async fn watch_calibrations(desk: Arc<Desk>) {
+    let mut looks = tokio::time::interval(CALIBRATION_LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        for site in 0..desk.count() {
+            let desk = desk.clone();
+            // It cannot panic in earnest, and if it did, the next look would be another try.
+            let _ = tokio::task::spawn_blocking(move || desk.look(site)).await;
         }
     }
 }

@@ -8,10 +8,11 @@ use tracing_subscriber::EnvFilter;
 
 use link::CredentialError;
 
+use crate::calibrate::points::SurveyError;
 use crate::cli::{Cli, Command, ValidateArgs};
 use crate::config::ConfigError;
 use crate::sites::SiteError;
-use crate::{certificates, demo, serve, validate};
+use crate::{calibrate, certificates, demo, explain, serve, validate};
 
 /// Exit code of a command that could not do its work.
 const FAILED: u8 = 1;
@@ -27,6 +28,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args).map(|told| say(&told)),
         Command::Serve(args) => serve::run(&args.config, args.record),
         Command::Validate(args) => return validate_all(&args),
+        Command::Calibrate(args) => calibrate::command::run(&args).map(|told| say(&told)),
+        Command::Explain(args) => explain::run(&args).map(|told| say(&told)),
         Command::Ca(command) => certificates::run(command)
             .map(|told| say(&told))
             .map_err(Into::into),
@@ -42,8 +45,10 @@ pub fn main() -> ExitCode {
 
 /// What has to be corrected in a file is told apart from what failed while running.
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let invalid =
-        error.is::<ConfigError>() || error.is::<SiteError>() || error.is::<CredentialError>();
+    let invalid = error.is::<ConfigError>()
+        || error.is::<SiteError>()
+        || error.is::<SurveyError>()
+        || error.is::<CredentialError>();
     if invalid { INVALID } else { FAILED }
 }
 

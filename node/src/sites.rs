@@ -8,6 +8,8 @@ use locate::{Model, ModelOptions};
 use site::{Calibration, Site};
 use wire::SiteName;
 
+use crate::calibrate::files::SiteFiles;
+
 /// A site ready to be served.
 #[derive(Debug, Clone)]
 pub struct LoadedSite {
@@ -17,6 +19,10 @@ pub struct LoadedSite {
     pub site: Arc<Site>,
     /// Its radio map.
     pub model: Arc<Model>,
+    /// What was learned about it.
+    pub calibration: Arc<Calibration>,
+    /// Where it came from; `None` for a building that is part of the program.
+    pub files: Option<SiteFiles>,
 }
 
 /// Why a site cannot be served.
@@ -78,13 +84,17 @@ pub fn calibration_beside(site_file: &Path) -> PathBuf {
 /// [`SiteError`] when a file cannot be read or has mistakes.
 pub fn load(file: &Path, calibration: Option<&Path>) -> Result<LoadedSite, SiteError> {
     let site = read_site(file)?;
-    let beside = calibration_beside(file);
-    let calibration = match calibration {
-        Some(path) => read_calibration(path, &site)?,
-        None if beside.exists() => read_calibration(&beside, &site)?,
-        None => Calibration::default(),
+    let files = SiteFiles::of(file, calibration);
+    let wanted = calibration.is_some() || files.calibration.exists();
+    let calibration = if wanted {
+        read_calibration(&files.calibration, &site)?
+    } else {
+        Calibration::default()
     };
-    Ok(prepare(site, &calibration))
+    Ok(LoadedSite {
+        files: Some(files),
+        ..prepare(site, &calibration)
+    })
 }
 
 /// Makes a site that is at hand ready.
@@ -97,6 +107,8 @@ pub fn prepare(site: Site, calibration: &Calibration) -> LoadedSite {
         name: SiteName::new(site.id.clone()).expect("a valid site has a valid id"),
         site: Arc::new(site),
         model: Arc::new(model),
+        calibration: Arc::new(calibration.clone()),
+        files: None,
     }
 }
 

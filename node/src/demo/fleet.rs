@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use wire::frame::RadioHello;
-use wire::{AgentName, Kind};
+use wire::{AgentName, ClientId, Kind, named_client_id};
 
 use super::DAYS;
 use super::world::Stage;
@@ -43,6 +43,8 @@ pub(super) struct Fleet {
     senders: Vec<FeedSender>,
     /// For each radio of the site, the agent that has it and its number there.
     radios: Vec<(usize, u8)>,
+    /// Under which id each anchor's beacons are told.
+    anchors: Vec<ClientId>,
     created: Instant,
     statuses: Vec<StatusHandle>,
     impairments: Vec<Impairment>,
@@ -93,9 +95,15 @@ impl Fleet {
         let thread = std::thread::Builder::new()
             .name("agents".into())
             .spawn(move || run(&runtime, agents, &stop))?;
+        let anchors = loaded.site.anchors.iter().map(|anchor| {
+            let name = anchor.id.parse()?;
+            anyhow::Ok(named_client_id(&name))
+        });
+        let anchors = anchors.collect::<Result<_, _>>()?;
         Ok(Self {
             senders,
             radios,
+            anchors,
             created,
             statuses,
             impairments,
@@ -129,6 +137,7 @@ impl Fleet {
         Ears {
             senders: self.senders.clone(),
             radios: self.radios.clone(),
+            anchors: self.anchors.clone(),
             offset: began.saturating_duration_since(self.created),
         }
     }
@@ -155,25 +164,32 @@ impl Fleet {
 pub(super) struct Ears {
     senders: Vec<FeedSender>,
     radios: Vec<(usize, u8)>,
+    anchors: Vec<ClientId>,
     offset: Duration,
 }
 
 impl Ears {
     pub(super) fn hear(&self, stage: &Stage, hearing: &Hearing) {
-        let sim::Transmitter::Client(client) = hearing.from else {
-            return;
+        let (from, kind) = match hearing.from {
+            sim::Transmitter::Client(client) => {
+                let address = Address::new(stage.address(client));
+                (Transmitter::Address(address), Kind::Data)
+            }
+            sim::Transmitter::Anchor(anchor) => {
+                (Transmitter::Client(self.anchors[anchor]), Kind::Beacon)
+            }
         };
         let (agent, radio) = self.radios[usize::from(hearing.radio.0)];
         let heard_at = self.offset + hearing.heard_at;
         self.senders[agent].send(Heard {
-            from: Transmitter::Address(Address::new(stage.address(client))),
+            from,
             heard_at_us: heard_at.as_micros() as u64,
             radio,
             rssi_dbm: hearing.rssi_dbm,
             noise_dbm: hearing.noise_dbm,
             channel: hearing.channel,
-            kind: Kind::Data,
-            associated: true,
+            kind,
+            associated: kind == Kind::Data,
             range: hearing.range.map(|range| wire::Range {
                 distance_mm: (range.distance_m * 1e3) as i32,
                 deviation_mm: Some((range.deviation_m * 1e3) as u16),

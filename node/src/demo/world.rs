@@ -21,6 +21,10 @@ use crate::node::TruthSource;
 /// How often the world moves on: what it adds to the latency of a reading is at most this.
 const STEP: Duration = Duration::from_millis(20);
 
+/// Mean time between beacons of a radio that the others tell: a real one sends ten a second, of
+/// which an agent tells few.
+const BEACON_EVERY: Duration = Duration::from_secs(5);
+
 /// The world, who is who in it, and when it began.
 pub(super) struct Stage {
     world: Mutex<World>,
@@ -38,6 +42,7 @@ impl Stage {
             seed: args.seed,
             clients: args.clients as usize,
             pause_mean: Duration::from_secs(5),
+            beacon_every: Some(BEACON_EVERY),
             ..WorldConfig::default()
         };
         let world = World::new(site.clone(), config);

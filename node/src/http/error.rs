@@ -37,14 +37,38 @@ impl ApiError {
     pub(super) fn method() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "this interface only reads",
-            "use GET or HEAD",
+            "this path does not take that method",
+            "see /openapi.json for the methods of all paths; nearly all are GET",
         )
+    }
+
+    /// 409: what is there does not allow it.
+    pub(super) fn conflict(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, what, what_to_do)
+    }
+
+    /// 413: the body is longer than any that makes sense.
+    pub(super) fn too_large(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, what, what_to_do)
+    }
+
+    /// 415: the body is of another kind.
+    pub(super) fn unsupported(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what, what_to_do)
     }
 
     /// 503: not now.
     pub(super) fn unavailable(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, what, what_to_do)
+    }
+
+    /// 500: a mistake of ours.
+    pub(super) fn broken() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the node could not compute this",
+            "report it, with the node's log",
+        )
     }
 
     fn new(status: StatusCode, what: impl Into<String>, what_to_do: impl Into<String>) -> Self {

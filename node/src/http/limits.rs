@@ -13,8 +13,22 @@ pub const STREAMS_MAX: usize = 256;
 /// Longest time for a request's head to arrive, and longest idle time between two requests.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// Largest request head in bytes. No route takes a body, so this bounds the whole request.
+/// Largest request head in bytes.
 pub const HEAD_BYTES_MAX: usize = 16 * 1_024;
+
+/// Largest body in bytes: orders are a line of JSON. A longer one gets `413`.
+pub const BODY_BYTES_MAX: usize = 4 * 1_024;
+
+/// Longest time for a request's body to arrive.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Most clients listened to at once for survey points; a further one gets `503`. Each holds a
+/// thread while it waits for a worker.
+pub const LISTENING_MAX: usize = 8;
+
+/// Most explanations under way; a further one gets `503`. Each holds a thread while it waits for a
+/// worker and then computes for a millisecond or so.
+pub const EXPLAINING_MAX: usize = 8;
 
 /// Longest time that a peer may refuse to take bytes before its connection is closed: a reader that
 /// stopped reading must not hold one of the streams.

@@ -4,23 +4,40 @@ use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, delete, get};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
 use super::error::ApiError;
 use super::state::HttpState;
-use super::{fixes, page, sites, status, truth};
+use super::{accuracy, calibration, explain, fixes, page, sites, status, survey, truth};
 
 /// Every path and what answers there; `openapi.json` describes the same ones.
-pub(super) fn table() -> [(&'static str, MethodRouter<HttpState>); 13] {
-    [
+pub(super) fn table() -> Vec<(&'static str, MethodRouter<HttpState>)> {
+    vec![
         ("/", get(page::index)),
         ("/page/{file}", get(page::file)),
         ("/api/v1/sites", get(sites::list)),
         ("/api/v1/sites/{site}", get(sites::one)),
         ("/api/v1/sites/{site}/fixes", get(fixes::list)),
         ("/api/v1/sites/{site}/clients/{client}", get(fixes::client)),
+        (
+            "/api/v1/sites/{site}/clients/{client}/explain",
+            get(explain::explain),
+        ),
+        ("/api/v1/sites/{site}/accuracy", get(accuracy::show)),
+        (
+            "/api/v1/sites/{site}/calibration",
+            get(calibration::show).post(calibration::order),
+        ),
+        (
+            "/api/v1/sites/{site}/survey",
+            get(survey::list).post(survey::take),
+        ),
+        (
+            "/api/v1/sites/{site}/survey/{point}",
+            delete(survey::remove),
+        ),
         ("/api/v1/ledger", get(status::ledger)),
         ("/api/v1/demo/truth", get(truth::list)),
         ("/livez", get(status::livez)),

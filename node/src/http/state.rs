@@ -6,10 +6,13 @@ use std::sync::Arc;
 use site::Site;
 use tokio::sync::{Semaphore, watch};
 
+use super::accuracy;
 use super::error::ApiError;
 use super::health::Health;
-use super::limits::STREAMS_MAX;
+use super::limits::{EXPLAINING_MAX, LISTENING_MAX, STREAMS_MAX};
+use super::workers::Workers;
 use crate::body::truth::Truth;
+use crate::calibrate::desk::Desk;
 use crate::latest::{Hub, HubCounts};
 use crate::names::Names;
 use crate::status::StatusView;
@@ -30,6 +33,12 @@ pub struct HttpState {
     pub(super) health: Arc<Health>,
     pub(super) truth: Option<Arc<TruthSource>>,
     pub(super) streams: Arc<Semaphore>,
+    /// Clients listened to for a survey.
+    pub(super) listening: Arc<Semaphore>,
+    desk: Option<Arc<Desk>>,
+    pub(super) explaining: Arc<Semaphore>,
+    pub(super) accuracy: Arc<accuracy::Cache>,
+    workers: Option<Arc<dyn Workers>>,
     pub(super) closing: watch::Sender<bool>,
     status: Arc<StatusSource>,
 }
@@ -46,12 +55,17 @@ impl HttpState {
         status: impl Fn() -> Arc<StatusView> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            sites,
             hub,
             names: Arc::default(),
             health: Arc::default(),
             truth: None,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            listening: Arc::new(Semaphore::new(LISTENING_MAX)),
+            desk: None,
+            explaining: Arc::new(Semaphore::new(EXPLAINING_MAX)),
+            accuracy: Arc::new(accuracy::Cache::new(sites.len())),
+            workers: None,
+            sites,
             closing: watch::Sender::new(false),
             status: Arc::new(status),
         }
@@ -67,6 +81,24 @@ impl HttpState {
     #[must_use]
     pub fn with_health(self, health: Arc<Health>) -> Self {
         Self { health, ..self }
+    }
+
+    /// With calibrations that can be learned and replaced.
+    #[must_use]
+    pub fn with_desk(self, desk: Arc<Desk>) -> Self {
+        Self {
+            desk: Some(desk),
+            ..self
+        }
+    }
+
+    /// With workers that answer questions about clients and beacons.
+    #[must_use]
+    pub fn with_workers(self, workers: Arc<dyn Workers>) -> Self {
+        Self {
+            workers: Some(workers),
+            ..self
+        }
     }
 
     /// With the places where simulated clients really are, at `/api/v1/demo/truth`. The truth
@@ -94,6 +126,26 @@ impl HttpState {
                     "take an id from /api/v1/sites",
                 )
             })
+    }
+
+    /// The calibrations.
+    pub(super) fn desk(&self) -> Result<Arc<Desk>, ApiError> {
+        self.desk.clone().ok_or_else(|| {
+            ApiError::not_found(
+                "this node keeps no calibrations",
+                "start it with `trilobite serve`",
+            )
+        })
+    }
+
+    /// The workers, to be asked.
+    pub(super) fn workers(&self) -> Result<Arc<dyn Workers>, ApiError> {
+        self.workers.clone().ok_or_else(|| {
+            ApiError::not_found(
+                "this node has no workers that could be asked",
+                "start it with `trilobite serve` or `trilobite demo`",
+            )
+        })
     }
 
     /// Each site's id with how its hub has fared.

@@ -1,9 +1,11 @@
 //! The routes over loopback, as a stranger sees them.
 
+mod calibration;
 mod caller;
 mod resources;
 mod streams;
 mod surface;
+mod workers;
 
 use std::sync::Arc;
 

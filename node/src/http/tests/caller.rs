@@ -91,7 +91,7 @@ impl Answer {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(bytes: &[u8]) -> Self {
         let end = bytes
             .windows(4)
             .position(|window| window == b"\r\n\r\n")

@@ -116,7 +116,7 @@ async fn metrics_and_description_are_served() {
 }
 
 #[tokio::test]
-async fn only_reading_is_possible() {
+async fn resources_that_are_only_read_say_so() {
     let (state, ..) = office();
     let node = Running::start(state).await;
     let mut stream = tokio::net::TcpStream::connect(node.address).await.unwrap();
@@ -126,6 +126,6 @@ async fn only_reading_is_possible() {
         .unwrap();
     let answer = super::caller::read_until(&mut stream, "}}").await;
     assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
-    assert!(answer.contains("use GET or HEAD"), "{answer}");
+    assert!(answer.contains("nearly all are GET"), "{answer}");
     node.stop().await;
 }
