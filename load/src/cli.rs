@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use agent::route::NodeAddress;
 use agent::source::pace::Pace;
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::limits::{AGENTS_MAX, CLIENTS_MAX, RATE_PER_S_MAX, SECONDS_MAX, WORKERS_MAX};
 
@@ -28,6 +28,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Make up clients and send observations at a fixed rate, whether the node keeps up or not
     Synthetic(SyntheticArgs),
+    /// Score the estimator on data sets with known positions, without a node or a network
+    Accuracy(AccuracyArgs),
 }
 
 /// Options of `replay`.
@@ -87,6 +89,45 @@ pub struct SyntheticArgs {
     /// The node to play against.
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+/// Options of `accuracy`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AccuracyArgs {
+    /// Folder of a data set (anchors.csv, truth.csv.gz and observations.csv.gz), or of several such
+    /// folders
+    #[arg(value_name = "DIR", required = true)]
+    pub folders: Vec<PathBuf>,
+    /// Use fixed constants and no position of the set's calibration; without it, parameters are
+    /// fitted on the epochs of split `cal`
+    #[arg(long)]
+    pub blind: bool,
+    /// What to locate with; every mode that a set has unless told otherwise
+    #[arg(long, value_enum)]
+    pub mode: Option<ModeChoice>,
+    /// Only in the box of the anchors and 4 m around it, not also within 1 m of places of `cal`
+    #[arg(long)]
+    pub open_area: bool,
+    /// Print the rows as one JSON array on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Score in every way and write tables beside the baselines of known sets into this file, such
+    /// as docs/accuracy.md; its part written by hand is kept
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["blind", "mode", "open_area", "json"])]
+    pub report: Option<PathBuf>,
+}
+
+/// What to locate with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeChoice {
+    /// Signal strength only
+    Rssi,
+    /// Ranges only
+    Range,
+    /// Signal strength and ranges
+    Both,
+    /// All that a set has, as a node would
+    Auto,
 }
 
 /// Which node to play against.
@@ -161,6 +202,8 @@ mod tests {
             "replay --recording r --node h:1 --http http://h:2 --certificates c",
             "synthetic --agents 64 --clients 100000 --rate 2000000 --seconds 10 --seed 1",
             "synthetic --prepare d",
+            "accuracy a b --blind --mode auto --open-area --json",
+            "accuracy a --report f",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
         }
@@ -173,6 +216,9 @@ mod tests {
             "synthetic --agents 0",
             "synthetic --fix-hz nan",
             "synthetic --http http://h:2",
+            "accuracy",
+            "accuracy a --mode wifi",
+            "accuracy a --blind --report f",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

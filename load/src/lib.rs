@@ -1,20 +1,24 @@
 //! Plays many agents against a node and reports rates, loss and latency.
 //!
 //! It knows no short cut into a node: everything goes through the agents' own code, QUIC, and the
-//! node's HTTP face. It makes no radio world; `sim` does.
+//! node's HTTP face; only what scores the estimator itself asks it directly. It makes no radio
+//! world; `sim` does.
 //!
 //! Start with [`replay::run`], which plays data sets and recordings, and [`synthetic::run`], which
 //! makes up clients. Both need a [`target::Target`] and a [`fleet::Fleet`] of agents.
+//! [`accuracy::run`] needs neither: it scores fixes of data sets with known positions.
 //!
 //! # Invariants
 //! - A node that was started never outlives the run: it is drained, or killed, and always reaped.
 //! - The load is an open loop: a node that is slow gets no less, and its delay shows.
 //! - True positions of the `test` split reach the scores and nothing else.
 
+pub mod accuracy;
 pub mod api;
 mod books;
 pub mod child;
 pub mod cli;
+mod dataset;
 pub mod fleet;
 pub mod interrupt;
 pub mod limits;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
 use crate::interrupt::Interrupt;
-use crate::{replay, synthetic};
+use crate::{accuracy, replay, synthetic};
 
 /// Exit code of a run that could not do its work.
 const FAILED: u8 = 1;
@@ -37,6 +37,10 @@ pub fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<String> {
     let interrupt = Interrupt::listen()?;
     match command {
+        Command::Accuracy(args) => match accuracy::run(args, &interrupt)? {
+            accuracy::Outcome::Rows(rows) => told(args.json, &rows),
+            accuracy::Outcome::Written(told) => Ok(told),
+        },
         Command::Synthetic(args) => match synthetic::run(args, &interrupt)? {
             synthetic::Outcome::Report(report) => told(args.json, &*report),
             synthetic::Outcome::Prepared(told) => Ok(told),

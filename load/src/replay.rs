@@ -1,12 +1,9 @@
 //! `trilobite-load replay`: a data set or a recording through real agents.
 
 mod dataset;
-mod ground;
 mod layout;
 mod recording;
 mod score;
-mod split;
-mod survey;
 
 use std::time::{Duration, Instant};
 

@@ -177,6 +177,11 @@ impl NodeProcess {
         }
     }
 
+    /// Address of its HTTP listener.
+    pub(crate) fn http(&self) -> &str {
+        &self.http
+    }
+
     /// Reads a JSON resource.
     pub(crate) fn get(&self, path: &str) -> Value {
         let mut stream = TcpStream::connect(&self.http).unwrap();

@@ -12,14 +12,15 @@ use anyhow::Context as _;
 use wire::frame::RadioHello;
 use wire::{AgentName, ApName, ClientId, Kind, Range, SiteName};
 
-use super::ground::Ground;
 use super::layout::Layout;
 use super::score::{Played, Scores};
-use super::split::{self, Parts, TestEpochs};
-use super::{Outcome, survey, wait_played};
+use super::{Outcome, wait_played};
 use crate::api::{FixLine, FixStream, StreamLine};
 use crate::books;
 use crate::cli::ReplayArgs;
+use crate::dataset::ground::{Area, Ground};
+use crate::dataset::split::{self, Parts, TestEpochs};
+use crate::dataset::survey;
 use crate::fleet::{Fleet, Member};
 use crate::interrupt::Interrupt;
 use crate::limits::{LAST_FIXES_MAX, LOOK_INTERVAL};
@@ -37,7 +38,7 @@ pub(super) fn run(
         calibration,
         test,
     } = split::split(Dataset::load(folder)?);
-    let ground = Ground::new(&name, &anchors, &calibration)?;
+    let ground = Ground::new(&name, &anchors, &calibration, Area::Open)?;
     let fitted = survey::fit(&ground, &calibration, test.devices());
     let layout = Layout::new(&test);
     let replays = replays(&anchors, &ground, &test, &layout)?;
@@ -199,8 +200,8 @@ fn collect(
 
 #[cfg(test)]
 mod tests {
-    use super::super::split::fixture::{anchor, calibration, epoch, reading, test};
     use super::*;
+    use crate::dataset::split::fixture::{anchor, calibration, epoch, reading, test};
 
     #[test]
     fn radios_of_one_ap_are_one_agent() {
@@ -210,7 +211,7 @@ mod tests {
             anchor("A-5", 0.0, 0.0, "5"),
             anchor("C-5", 9.0, 9.0, "5"),
         ];
-        let ground = Ground::new("s", &anchors, &calibration(vec![])).unwrap();
+        let ground = Ground::new("s", &anchors, &calibration(vec![]), Area::Open).unwrap();
         let mut seen = epoch(None, "p", 4.0);
         seen.readings = vec![
             reading(4.1, 2, -60.4),

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use agent::pseudonym::named_client_id;
 use wire::{ClientId, ClientName};
 
-use super::ground::legal_name;
-use super::split::{Epoch, TestEpochs};
+use crate::dataset::ground::legal_name;
+use crate::dataset::split::{Epoch, TestEpochs};
 
 /// Fixes per second at static places.
 const STATIC_FIX_HZ: f64 = 1.0;
@@ -193,8 +193,8 @@ fn unique_name(text: &str, taken: &mut Vec<ClientName>) -> ClientName {
 
 #[cfg(test)]
 mod tests {
-    use super::super::split::fixture::{epoch, test};
     use super::*;
+    use crate::dataset::split::fixture::{epoch, test};
 
     #[test]
     fn a_walk_keeps_its_time_scale() {

@@ -5,11 +5,12 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::api::FixLine;
+use crate::dataset::errors::Errors;
+use crate::dataset::ground::Ground;
+use crate::dataset::split::{TestEpochs, Truth};
 use crate::report::rounded;
 
-use super::ground::Ground;
 use super::layout::Layout;
-use super::split::{TestEpochs, Truth};
 
 /// Errors of a data set's fixes; distances are horizontal, in metres.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,21 +71,20 @@ impl Scores {
             .zip(answers)
             .filter_map(|(epoch, fix)| Some((&epoch.truth, fix?)))
             .collect();
-        let mut errors_m: Vec<f64> = answered
-            .iter()
-            .map(|(truth, fix)| (truth.x_m - fix.x_m).hypot(truth.y_m - fix.y_m))
-            .collect();
-        errors_m.sort_by(f64::total_cmp);
-        let count = errors_m.len() as f64;
-        let mean = |of: fn(f64) -> f64| errors_m.iter().copied().map(of).sum::<f64>() / count;
+        let errors = Errors::of(
+            answered
+                .iter()
+                .map(|(truth, fix)| (truth.x_m - fix.x_m).hypot(truth.y_m - fix.y_m))
+                .collect(),
+        )?;
         Some(Self {
             set: set.to_owned(),
-            epochs: errors_m.len(),
+            epochs: answered.len(),
             epochs_in_set: epochs.len(),
-            median_m: rounded(quantile(&errors_m, 0.5)?, 3),
-            mean_m: rounded(mean(|error_m| error_m), 3),
-            rmse_m: rounded(mean(|error_m| error_m * error_m).sqrt(), 3),
-            p90_m: rounded(quantile(&errors_m, 0.9)?, 3),
+            median_m: rounded(errors.median_m, 3),
+            mean_m: rounded(errors.mean_m, 3),
+            rmse_m: rounded(errors.rmse_m, 3),
+            p90_m: rounded(errors.p90_m, 3),
             floor_accuracy: floor_accuracy(&answered).map(|share| rounded(share, 4)),
             observations: played.folded,
             observations_offered: played.offered,
@@ -102,18 +102,6 @@ fn floor_accuracy(answered: &[(&Truth, &FixLine)]) -> Option<f64> {
     let is_right = |(truth, fix): &&&(&Truth, &FixLine)| Ground::floor_id(truth.floor) == fix.floor;
     let right = known.iter().filter(is_right).count();
     (!known.is_empty()).then(|| right as f64 / known.len() as f64)
-}
-
-/// Quantile of sorted values, linear between neighbours; `None` without values.
-///
-/// # Source
-/// R. J. Hyndman and Y. Fan, The American Statistician 50 (1996), definition 7.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let place = share * last as f64;
-    let below = place as usize;
-    let above = (below + 1).min(last);
-    Some(sorted[below] + (place - below as f64) * (sorted[above] - sorted[below]))
 }
 
 impl fmt::Display for Scores {
@@ -142,8 +130,8 @@ impl fmt::Display for Scores {
 
 #[cfg(test)]
 mod tests {
-    use super::super::split::fixture::{epoch, test};
     use super::*;
+    use crate::dataset::split::fixture::{epoch, test};
 
     fn fix(client: &str, time_us: u64, x_m: f64, y_m: f64) -> FixLine {
         FixLine {
@@ -196,15 +184,6 @@ mod tests {
     #[test]
     fn without_any_fix_there_is_no_score() {
         assert_eq!(scores(&[]), None);
-    }
-
-    #[test]
-    fn quantiles_as_everybody_computes_them() {
-        // numpy.quantile([1, 2, 3, 4], [0.5, 0.9])
-        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.5), Some(2.5));
-        assert!((quantile(&[1.0, 2.0, 3.0, 4.0], 0.9).unwrap() - 3.7).abs() < 1e-12);
-        assert_eq!(quantile(&[7.0], 0.9), Some(7.0));
-        assert_eq!(quantile(&[], 0.9), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Accuracy on real recordings: needs the development sets, and says so where they are absent.
+//! Accuracy on a real recording, and what must hold of any site and any sightings.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,4 +6,7 @@
 )]
 
 mod danis;
+mod plan;
+mod properties;
 mod recording;
+mod survey;

@@ -14,7 +14,7 @@ use super::split::CalibrationEpochs;
 ///
 /// `located` are the devices that fixes will be made of: when the calibration knows them all, it also
 /// tells how much their powers differ.
-pub(super) fn fit<'a>(
+pub(crate) fn fit<'a>(
     ground: &Ground,
     epochs: &CalibrationEpochs,
     mut located: impl Iterator<Item = &'a str>,
@@ -43,7 +43,7 @@ pub(super) fn fit<'a>(
     locate::fit::fit(&ground.site, &survey, population)
 }
 
-fn sighting(reading: &Reading, ground: &Ground) -> Sighting {
+pub(crate) fn sighting(reading: &Reading, ground: &Ground) -> Sighting {
     Sighting {
         radio: ground.radios[reading.anchor],
         rssi_dbm: reading.rssi_dbm.map(|dbm| dbm as f32),
@@ -58,6 +58,7 @@ fn sighting(reading: &Reading, ground: &Ground) -> Sighting {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ground::Area;
     use super::super::split::Epoch;
     use super::super::split::fixture::{anchor, calibration, epoch, reading};
     use super::*;
@@ -85,7 +86,7 @@ mod tests {
     fn the_fit_finds_level_and_exponent() {
         let anchors = [anchor("A", 0.0, 0.0, "5"), anchor("B", 20.0, 0.0, "5")];
         let epochs = calibration(walked());
-        let ground = Ground::new("s", &anchors, &epochs).unwrap();
+        let ground = Ground::new("s", &anchors, &epochs, Area::Open).unwrap();
         let fitted = fit(&ground, &epochs, ["phone"].into_iter());
         let radio = fitted.radios[0].unwrap();
         assert!((radio.exponent - 3.0).abs() < 0.3, "{radio:?}");

@@ -4,70 +4,70 @@ use agent::source::replay::dataset::{Anchor, Dataset, Reading, Split};
 
 /// One scan with what was heard in it and where the client truly was.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Epoch {
+pub(crate) struct Epoch {
     /// Seconds on the clock of its walk, or the number of the sample at its place.
-    pub(super) t_s: f64,
+    pub(crate) t_s: f64,
     /// The device.
-    pub(super) device: String,
+    pub(crate) device: String,
     /// The walk; `None` for a static place.
-    pub(super) walk: Option<String>,
+    pub(crate) walk: Option<String>,
     /// The place.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// What was heard.
-    pub(super) readings: Vec<Reading>,
+    pub(crate) readings: Vec<Reading>,
     /// Where the client was.
-    pub(super) truth: Truth,
+    pub(crate) truth: Truth,
 }
 
 /// Where a client truly was, in metres.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Truth {
-    pub(super) x_m: f64,
-    pub(super) y_m: f64,
-    pub(super) z_m: Option<f64>,
-    pub(super) floor: Option<i32>,
+pub(crate) struct Truth {
+    pub(crate) x_m: f64,
+    pub(crate) y_m: f64,
+    pub(crate) z_m: Option<f64>,
+    pub(crate) floor: Option<i32>,
 }
 
 /// Epochs that a fit may see. Only [`split`] makes them.
 #[derive(Debug)]
-pub(super) struct CalibrationEpochs(Vec<Epoch>);
+pub(crate) struct CalibrationEpochs(Vec<Epoch>);
 
 /// Epochs for scoring. Only [`split`] makes them.
 #[derive(Debug)]
-pub(super) struct TestEpochs(Vec<Epoch>);
+pub(crate) struct TestEpochs(Vec<Epoch>);
 
 impl CalibrationEpochs {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Epoch> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Epoch> {
         self.0.iter()
     }
 }
 
 impl TestEpochs {
-    pub(super) fn as_slice(&self) -> &[Epoch] {
+    pub(crate) fn as_slice(&self) -> &[Epoch] {
         &self.0
     }
 
     /// The devices that are to be located.
-    pub(super) fn devices(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|epoch| epoch.device.as_str())
     }
 }
 
 /// A data set taken apart.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     /// Name of its folder.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its radios, as readings count them.
-    pub(super) anchors: Vec<Anchor>,
+    pub(crate) anchors: Vec<Anchor>,
     /// For the fit.
-    pub(super) calibration: CalibrationEpochs,
+    pub(crate) calibration: CalibrationEpochs,
     /// For the scores.
-    pub(super) test: TestEpochs,
+    pub(crate) test: TestEpochs,
 }
 
 /// Takes a data set apart.
-pub(super) fn split(set: Dataset) -> Parts {
+pub(crate) fn split(set: Dataset) -> Parts {
     let mut readings = vec![Vec::new(); set.epochs.len()];
     for reading in set.readings {
         readings[reading.epoch].push(reading);
@@ -101,7 +101,7 @@ pub(super) fn split(set: Dataset) -> Parts {
 }
 
 #[cfg(test)]
-pub(super) mod fixture {
+pub(crate) mod fixture {
     //! A small data set.
 
     use super::*;
