@@ -72,6 +72,8 @@ pub(crate) struct Evidence {
     pub(crate) ranges: Vec<RangeTerm>,
     /// Covariance of the client's offsets given the place, prior included, in dB^2.
     pub(crate) offset_covariance_db2: Matrix2<f64>,
+    /// What that covariance is made of.
+    pub(crate) offset_information: OffsetInformation,
     /// Exponent of the signal-strength likelihood.
     pub(crate) rssi_temper: f32,
     /// Radios used.
@@ -85,6 +87,15 @@ pub(crate) struct Evidence {
     /// Where the anchors of the radios used stand.
     pub(crate) layout: Layout,
     usable: Vec<Sighting>,
+}
+
+/// Information about a client's offsets, in dB^-2: inverse covariances that add up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OffsetInformation {
+    /// Of what was known before.
+    pub(crate) prior: Matrix2<f64>,
+    /// Of the residuals.
+    pub(crate) heard: Matrix2<f64>,
 }
 
 /// A client's transmit offsets against the model's nominal client: low band, high band.
@@ -148,7 +159,9 @@ impl Evidence {
             }
         }
         self.correlate_bands(model);
-        self.offset_covariance_db2 = self.offset_covariance(model, offset);
+        self.offset_information = self.offset_information(model, offset);
+        let all = self.offset_information.prior + self.offset_information.heard;
+        self.offset_covariance_db2 = all.try_inverse().unwrap_or(offset.covariance_db2);
         self.rssi_temper = if self.ranges.is_empty() {
             1.0
         } else {
@@ -221,17 +234,16 @@ impl Evidence {
         }
     }
 
-    /// Inverse of the information that prior and residuals hold about the offsets.
-    fn offset_covariance(&self, model: &Model, offset: &Offset) -> Matrix2<f64> {
-        let Some(mut information) = offset.covariance_db2.try_inverse() else {
-            return offset.covariance_db2;
-        };
+    /// What prior and residuals tell of the offsets, for a place known exactly.
+    fn offset_information(&self, model: &Model, offset: &Offset) -> OffsetInformation {
+        let prior = offset.covariance_db2.try_inverse().unwrap_or_default();
+        let mut heard = Matrix2::zeros();
         for term in &self.rssi {
             let band = offset_band(model.radios[usize::from(term.radio.0)].band);
-            information[(band, 0)] += f64::from(term.offset_weights[0]);
-            information[(band, 1)] += f64::from(term.offset_weights[1]);
+            heard[(band, 0)] += f64::from(term.offset_weights[0]);
+            heard[(band, 1)] += f64::from(term.offset_weights[1]);
         }
-        information.try_inverse().unwrap_or(offset.covariance_db2)
+        OffsetInformation { prior, heard }
     }
 
     fn count(&mut self) {
@@ -300,7 +312,8 @@ fn is_plausible_dbm(rssi_dbm: f32) -> bool {
     (-128.0..=20.0).contains(&rssi_dbm)
 }
 
-fn is_plausible_m(distance_m: f32) -> bool {
+/// Whether a measured distance can be one.
+pub(crate) fn is_plausible_m(distance_m: f32) -> bool {
     (-50.0..=10_000.0).contains(&distance_m)
 }
 
@@ -326,7 +339,8 @@ fn rssi_term(constants: &RadioConstants, sighting: &Sighting, offset: &Offset) -
     let rssi_dbm = sighting
         .rssi_dbm
         .filter(|&rssi_dbm| is_plausible_dbm(rssi_dbm))?;
-    let variance_of_one = (constants.deviation_db * constants.deviation_db) as f32;
+    let variance_of_one =
+        (constants.deviation_db * constants.deviation_db) as f32 * constants.rssi_widening;
     let ageing_db = AGEING_DB_PER_S * sighting.age_s;
     let fading = constants.fading_share / f32::from(sighting.count);
     let variance =
@@ -354,7 +368,8 @@ fn range_term(constants: &RadioConstants, sighting: &Sighting) -> Option<RangeTe
         .filter(|stated_m| (0.0..1000.0).contains(stated_m));
     let ageing_m = AGEING_M_PER_S * sighting.age_s;
     // What a source states is the spread of one burst: it leaves out what the surroundings add.
-    let scale_m = (constants.range.deviation_m as f32).max(stated_m.unwrap_or(0.0));
+    let scale_m = (constants.range.deviation_m as f32).max(stated_m.unwrap_or(0.0))
+        * constants.range_widening.sqrt();
     Some(RangeTerm {
         radio: sighting.radio,
         anchor_in_site: constants.position_in_site,

@@ -4,10 +4,13 @@
 //! heard at few places leans on what its band does in the whole site: a ridge, so that a survey of
 //! a handful of places already helps and never harms.
 
+use std::borrow::Cow;
+
 use nalgebra::Point3;
 use site::{Calibration, RadioModel, Site};
 
 use crate::fix::Sighting;
+use crate::limits::RANGE_MAX_M;
 
 mod held_back;
 mod kernel;
@@ -50,15 +53,32 @@ pub enum Population {
 ///
 /// Two constants per radio for signal strength, two for ranges, the spread of the clients' offsets,
 /// the residuals at the surveyed places, and factors on the stated radii. Radios that were not heard
-/// stay without constants and keep following the physics of the site file. Readings that cannot be
-/// are passed over. Cost: seconds for a thousand places and fifty radios.
+/// stay without constants and keep following the physics of the site file. Readings that cannot be,
+/// and epochs whose place is no number or over 100 km away, are passed over. Cost: seconds for a
+/// thousand places and fifty radios.
 ///
 /// # Source
 /// Ridge regression (Hoerl and Kennard, Technometrics 12 (1970)) of each radio towards its band,
 /// with prior standard deviations of 8 dB and 0.7 for level and exponent, which served best on 18
 /// real sets.
 pub fn fit(site: &Site, survey: &Survey, population: Population) -> Calibration {
+    let survey = &*placed(survey);
     held_back::choose(site, survey, population, learn(site, survey, population))
+}
+
+/// The survey without epochs whose place is no number or beyond any site.
+fn placed(survey: &Survey) -> Cow<'_, Survey> {
+    let is_placed = |epoch: &&SurveyEpoch| {
+        let place = epoch.position_in_site;
+        place.iter().all(|value| value.abs() <= RANGE_MAX_M)
+    };
+    if survey.epochs.iter().all(|epoch| is_placed(&epoch)) {
+        return Cow::Borrowed(survey);
+    }
+    let epochs = survey.epochs.iter().filter(is_placed);
+    Cow::Owned(Survey {
+        epochs: epochs.cloned().collect(),
+    })
 }
 
 /// Everything that a survey tells, unchecked.

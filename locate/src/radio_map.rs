@@ -119,6 +119,19 @@ impl RadioMap {
         self.rssi_variance_left.as_ref()
     }
 
+    /// Mean over the allowed cells of the share of the variance that the survey leaves: of signal
+    /// strengths.
+    pub(crate) fn mean_rssi_variance_left(&self) -> f32 {
+        let plane = self.rssi_variance_left.as_ref();
+        plane.map_or(1.0, |plane| plane.mean(&self.grid))
+    }
+
+    /// The same of ranges.
+    pub(crate) fn mean_range_variance_left(&self) -> f32 {
+        let planes = self.ranges.as_ref();
+        planes.map_or(1.0, |planes| planes.variance_left.mean(&self.grid))
+    }
+
     /// What the survey knows of ranges.
     pub(crate) fn ranges(&self) -> Option<&RangePlanes> {
         self.ranges.as_ref()

@@ -181,7 +181,7 @@ fn learn_from_links(
         let gain = held_back::compare_links(site, links, pairs, scope);
         let better = |best: &(Comparison, Constants)| gain.gain() > best.0.gain();
         let is_best = found.as_ref().is_none_or(better);
-        if told.links.is_none_or(|known| gain.gain() > known.gain()) {
+        if found.is_none() && told.links.is_none_or(|known| gain.gain() > known.gain()) {
             told.links = Some(gain);
         }
         if !gain.is_gain() || !is_best {

@@ -8,7 +8,9 @@
 //! Kriging: Matheron, Economic Geology 58 (1963); Rasmussen and Williams, Gaussian Processes for
 //! Machine Learning (2006), algorithm 2.1. Exponential covariance: Gudmundson (1991).
 
-use nalgebra::{DMatrix, DVector, Point3};
+use std::collections::BTreeMap;
+
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn, Point3};
 use site::{Kernel, Shadow};
 
 /// Places within so many correlation lengths count; beyond, less than 1 % of the correlation is
@@ -18,6 +20,14 @@ const REACH_LENGTHS: f64 = 5.0;
 /// Most surveyed places that predict one place: the nearest. Those behind them are hidden by them.
 const NEIGHBOURS_MAX: usize = 24;
 
+/// Variance of a radio's level between the survey and today, in dB^2: 1 dB for new neighbours, other
+/// firmware, moved furniture.
+const DRIFT_DB2: f64 = 1.0;
+
+/// Least share of a residual that does not continue: what a hand-edited file leaves out would make
+/// two places next to each other contradict.
+const NOISE_SHARE_MIN: f64 = 0.05;
+
 /// Places this far apart in height are on different floors, whose residuals are not alike.
 const STOREY_M: f64 = 1.5;
 
@@ -26,9 +36,10 @@ const STOREY_M: f64 = 1.5;
 pub(crate) struct Field {
     kernel: Kernel,
     places: Vec<Point3<f64>>,
-    /// Weight of each place for each radio: radio after radio, 0 where it was not heard.
-    weights: Vec<f64>,
-    radios: usize,
+    /// Per radio: index and weight of the places where it was heard, in the order of the places.
+    weights: Vec<Vec<(u32, f64)>>,
+    /// Variance that comes back since the survey.
+    drift: f64,
 }
 
 /// What reaches one place.
@@ -42,35 +53,63 @@ impl Field {
     /// Prepares signal strengths; `None` where the calibration has none.
     pub(crate) fn of_rssi(shadow: &Shadow) -> Option<Self> {
         let residuals: Vec<_> = shadow.radios.iter().map(|radio| &radio.rssi_db).collect();
-        Self::new(shadow, shadow.rssi?, &residuals)
+        Self::new(shadow, shadow.rssi?, &residuals, DRIFT_DB2)
     }
 
     /// Prepares ranges; `None` where the calibration has none.
     pub(crate) fn of_ranges(shadow: &Shadow) -> Option<Self> {
         let residuals: Vec<_> = shadow.radios.iter().map(|radio| &radio.range_m).collect();
-        Self::new(shadow, shadow.range?, &residuals)
+        Self::new(shadow, shadow.range?, &residuals, 0.0)
     }
 
-    fn new(shadow: &Shadow, kernel: Kernel, residuals: &[&Vec<(u32, f64)>]) -> Option<Self> {
+    fn new(
+        shadow: &Shadow,
+        kernel: Kernel,
+        residuals: &[&Vec<(u32, f64)>],
+        drift: f64,
+    ) -> Option<Self> {
+        let kernel = Kernel {
+            noise: kernel.noise.max(NOISE_SHARE_MIN * kernel.deviation),
+            ..kernel
+        };
         let places = shadow.places.clone();
-        let mut weights = vec![0.0; places.len() * residuals.len()];
-        for (radio, residuals) in residuals.iter().enumerate() {
-            let known: Vec<(usize, f64)> = residuals
-                .iter()
-                .map(|&(place, residual)| (place as usize, residual))
-                .filter(|&(place, residual)| place < places.len() && residual.is_finite())
-                .collect();
-            for ((place, _), weight) in known.iter().zip(solved(&kernel, &places, &known)) {
-                weights[radio * places.len() + place] = weight;
-            }
-        }
-        let tells = kernel.deviation > 0.0 && weights.iter().any(|&weight| weight != 0.0);
+        // Radios heard at the same places share the one costly step.
+        let mut factors: BTreeMap<Vec<u32>, Option<Factor>> = BTreeMap::new();
+        let weights: Vec<Vec<(u32, f64)>> = residuals
+            .iter()
+            .map(|residuals| {
+                let mut known: Vec<(u32, f64)> = residuals
+                    .iter()
+                    .copied()
+                    .filter(|(place, residual)| {
+                        (*place as usize) < places.len() && residual.is_finite()
+                    })
+                    .collect();
+                known.sort_unstable_by_key(|(place, _)| *place);
+                known.dedup_by_key(|(place, _)| *place);
+                let heard: Vec<u32> = known.iter().map(|(place, _)| *place).collect();
+                let factor = factors
+                    .entry(heard)
+                    .or_insert_with_key(|heard| factor(&kernel, &places, heard));
+                factor
+                    .as_ref()
+                    .map_or_else(Vec::new, |factor| solved(factor, &known))
+            })
+            .collect();
+        let tells = kernel.deviation > 0.0 && weights.iter().any(|weights| !weights.is_empty());
         tells.then_some(Self {
             kernel,
             places,
             weights,
-            radios: residuals.len(),
+            drift,
         })
+    }
+
+    /// Whether the survey heard a radio.
+    pub(crate) fn knows(&self, radio: usize) -> bool {
+        self.weights
+            .get(radio)
+            .is_some_and(|weights| !weights.is_empty())
     }
 
     /// Variance of a residual far from any survey, in dB^2 or m^2.
@@ -105,15 +144,20 @@ impl Field {
 
     /// Expected residual of a radio there, in dB or metres.
     pub(crate) fn residual(&self, radio: usize, nearby: &Nearby) -> f64 {
-        if radio >= self.radios {
+        let Some(mut weights) = self.weights.get(radio).map(Vec::as_slice) else {
             return 0.0;
+        };
+        let mut sum = 0.0;
+        // Both lists go by place: one walk along both.
+        for &(place, share) in &nearby.places {
+            let behind = weights.partition_point(|&(known, _)| (known as usize) < place);
+            weights = &weights[behind..];
+            match weights.first() {
+                Some(&(known, weight)) if known as usize == place => sum += share * weight,
+                Some(_) => {}
+                None => break,
+            }
         }
-        let weights = &self.weights[radio * self.places.len()..][..self.places.len()];
-        let sum: f64 = nearby
-            .places
-            .iter()
-            .map(|&(place, share)| share * weights[place])
-            .sum();
         self.kernel.deviation.powi(2) * sum
     }
 
@@ -133,7 +177,7 @@ impl Field {
             .cholesky()
             .map_or(0.0, |factor| reached.dot(&factor.solve(&reached)));
         let all = field + noise + other;
-        ((all - known) / all).clamp(0.05, 1.0)
+        ((all - known + self.drift) / all).clamp(0.05, 1.0)
     }
 }
 
@@ -157,20 +201,27 @@ pub(crate) fn correlation(kernel: &Kernel, a: &Point3<f64>, b: &Point3<f64>) -> 
     (-lengths).exp()
 }
 
-/// Solves for the weights of one radio's residuals: `(K + noise^2 I)^-1 r`.
-fn solved(kernel: &Kernel, places: &[Point3<f64>], known: &[(usize, f64)]) -> Vec<f64> {
+/// Covariance of the residuals at some places, factored.
+type Factor = Cholesky<f64, Dyn>;
+
+/// Factors the covariance of the residuals at the places that heard a radio; `None` where it is not
+/// one.
+fn factor(kernel: &Kernel, places: &[Point3<f64>], heard: &[u32]) -> Option<Factor> {
     let (field, noise) = (kernel.deviation.powi(2), kernel.noise.powi(2));
-    let count = known.len();
-    let covariance = DMatrix::from_fn(count, count, |row, column| {
-        let (a, b) = (known[row].0, known[column].0);
-        let at_place = if row == column { noise + 1e-9 } else { 0.0 };
-        field * correlation(kernel, &places[a], &places[b]) + at_place
+    let place = |index: usize| &places[heard[index] as usize];
+    let covariance = DMatrix::from_fn(heard.len(), heard.len(), |row, column| {
+        let at_place = if row == column { noise } else { 0.0 };
+        field * correlation(kernel, place(row), place(column)) + at_place
     });
-    let residuals = DVector::from_iterator(count, known.iter().map(|&(_, residual)| residual));
-    covariance.cholesky().map_or_else(
-        || vec![0.0; count],
-        |factor| factor.solve(&residuals).as_slice().to_vec(),
-    )
+    covariance.cholesky()
+}
+
+/// Weights of one radio's residuals: `(K + noise^2 I)^-1 r`.
+fn solved(factor: &Factor, known: &[(u32, f64)]) -> Vec<(u32, f64)> {
+    let residuals = known.iter().map(|&(_, residual)| residual);
+    let solution = factor.solve(&DVector::from_iterator(known.len(), residuals));
+    let places = known.iter().map(|&(place, _)| place);
+    places.zip(solution.iter().copied()).collect()
 }
 
 #[cfg(test)]
@@ -207,8 +258,8 @@ mod tests {
             let variance_left = field.variance_left(&mut nearby, 1.0);
             assert!((variance_left - left).abs() < 1e-6, "{variance_left}");
         };
-        check(0.0, 0.0, 4.259_868_92, 0.267_924_92);
-        check(1.0, 0.5, 2.301_144_11, 0.560_255_24);
+        check(0.0, 0.0, 4.259_868_92, 0.319_872_97);
+        check(1.0, 0.5, 2.301_144_11, 0.612_203_29);
         check(25.0, 0.0, 0.0, 1.0);
     }
 

@@ -27,8 +27,9 @@ pub const STAIRS_MAX: usize = 1_000;
 /// Corners of one polygon: the search for crossing edges takes the square of it.
 pub const CORNERS_MAX: usize = 500;
 
-/// Surveyed places of a calibration: a place per square metre of the largest buildings.
-pub const SURVEYED_PLACES_MAX: usize = 50_000;
+/// Surveyed places of a calibration: they are solved for together, in seconds up to here; a fit merges
+/// places that are closer to each other than that needs.
+pub const SURVEYED_PLACES_MAX: usize = 2_000;
 
 /// Points of one wall path.
 pub const WALL_POINTS_MAX: usize = 1_000;

@@ -6,6 +6,7 @@ use nalgebra::{Point3, Vector3};
 use site::{Calibration, Site};
 
 use super::Survey;
+use crate::evidence::is_plausible_m;
 use crate::path_loss::{PathLoss, obstruction};
 
 /// Readings within this distance are one place, in metres: their residuals are the same shadows.
@@ -57,7 +58,7 @@ pub(super) fn key(position: Point3<f64>, place_m: f64) -> [i64; 3] {
     [
         (position.x / place_m).round() as i64,
         (position.y / place_m).round() as i64,
-        position.z.round() as i64,
+        (position.z / place_m).round() as i64,
     ]
 }
 
@@ -123,7 +124,7 @@ fn gather_by(
                 .get(index)
                 .and_then(|radio| radio.as_ref()?.range);
             if let (Some(range), Some(learned)) = (sighting.range, learned)
-                && range.distance_m.is_finite()
+                && is_plausible_m(range.distance_m)
             {
                 let off_m =
                     f64::from(range.distance_m) - learned.bias_m - learned.slope * distance_m;

@@ -4,6 +4,7 @@ use site::{RangeModel, Site};
 
 use super::Survey;
 use super::line::{Leash, Line, Point};
+use crate::evidence::is_plausible_m;
 
 /// How far a band's ranges may stray from perfect ones: bias in metres, slope.
 const BAND_LEASH: Leash = Leash {
@@ -87,7 +88,7 @@ fn pairs(site: &Site, survey: &Survey) -> Vec<Vec<Pair>> {
                 (epoch.position_in_site - anchor.position).norm(),
                 f64::from(range.distance_m),
             );
-            if pair.0.is_finite() && pair.1.is_finite() {
+            if pair.0.is_finite() && is_plausible_m(range.distance_m) {
                 pairs[index].push(pair);
             }
         }

@@ -271,6 +271,47 @@ fn the_floor_is_that_of_the_loudest_storey() {
     }
 }
 
+/// So many gross ranges that the likelihood of every floor is nought in double precision.
+#[test]
+fn absurd_ranges_do_not_hide_the_floor() {
+    let places: Vec<Point3<f64>> = (0..32u8)
+        .map(|n| {
+            let (x, y) = (f64::from(n % 8) * 5.0, f64::from(n / 8) * 6.0);
+            Point3::new(x, y, [0.4, 5.7, 2.7, 3.3, 5.0][usize::from(n % 5)])
+        })
+        .collect();
+    let site = example::site(40.0, 20.0, 2, &places, &[Band::Uwb]);
+    let mut locator = locator(&site, &calibrated(&site, 0.001));
+    let place = Point3::new(17.0, 8.0, 4.2);
+    let sightings: Vec<Sighting> = site
+        .radios()
+        .enumerate()
+        .map(|(number, (anchor, radio))| {
+            let more_m = if number < 13 { 5000.0 } else { 0.0 };
+            let distance_m = 0.5 + 1.02 * (place - anchor.position).norm() + more_m;
+            Sighting {
+                radio: radio.index,
+                rssi_dbm: None,
+                count: 1,
+                age_s: 0.0,
+                range: Some(RangeReading {
+                    distance_m: distance_m as f32,
+                    deviation_m: None,
+                }),
+            }
+        })
+        .collect();
+    let fix = locator
+        .locate(&sightings, &mut Track::default(), 0.0)
+        .unwrap();
+    assert_eq!(
+        (fix.source, fix.floor),
+        (Source::Range, FloorIndex(1)),
+        "{fix:?}"
+    );
+    assert!((0.99..1.0).contains(&fix.floor_probability), "{fix:?}");
+}
+
 #[test]
 fn one_anchor_gives_a_cautious_fix_and_none_gives_none() {
     let site = hall();

@@ -132,6 +132,10 @@ impl Sums {
 fn centred([xx, xy, yy]: [f64; 3], mean: Vector2<f64>) -> Matrix2<f64> {
     let xx = (xx - mean.x * mean.x).max(0.0);
     let yy = (yy - mean.y * mean.y).max(0.0);
+    if !(xx.is_finite() && yy.is_finite() && xy.is_finite()) {
+        // Weights beyond single precision: one place outweighs all others.
+        return Matrix2::zeros();
+    }
     let bound = (xx * yy).sqrt();
     let xy = (xy - mean.x * mean.y).clamp(-bound, bound);
     Matrix2::new(xx, xy, xy, yy)

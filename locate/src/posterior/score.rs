@@ -148,8 +148,7 @@ impl<'a> Scorer<'a> {
 
     /// Gaussian in dB with correlated bands; the client's offset is marginalised in closed form:
     /// the quadratic form loses `s' C s`, with `s` the weighted sums of residuals per offset and
-    /// `C` the offsets' covariance given the place. Where a survey leaves a part `v` of the
-    /// variance, the form is divided by it, and the density grows by `v^(-n / 2)`.
+    /// `C` the offsets' covariance given the place.
     ///
     /// # Source
     /// Sherman-Morrison-Woodbury identity; one offset gives
@@ -181,11 +180,9 @@ impl<'a> Scorer<'a> {
                 + offsets.m22 * high * high;
             square[lane] - explained
         });
+        let mut offset_sums = [low_sum, high_sum];
         if let Some(left) = cells.variance_left {
-            let count = self.evidence.rssi.len() as f32;
-            for (log, &left) in log.iter_mut().zip(left) {
-                *log = *log / left + count * ln(left);
-            }
+            self.narrow(left, &square, &mut offset_sums, &mut log);
         }
         for log in &mut log {
             *log *= scale;
@@ -193,9 +190,42 @@ impl<'a> Scorer<'a> {
         for term in &self.evidence.ranges {
             self.add_range(term, cells, range_residuals(term), &mut log);
         }
-        Likelihood {
-            log,
-            offset_sums: [low_sum, high_sum],
+        Likelihood { log, offset_sums }
+    }
+
+    /// The same form where only a part `v` of each variance is left: the offsets' prior information
+    /// `P` keeps its weight, so that of the residuals counts `1 / v` times as much beside it.
+    ///
+    /// `log` becomes `(r' W r - s' (v P + W)^-1 s) / v + n ln v + ln det(v P + W) - 2 ln v`, up to a
+    /// constant; the offset sums become those which with `(P + W)^-1` give the offsets there.
+    #[inline(always)]
+    fn narrow(&self, left: &Lanes, square: &Lanes, sums: &mut [Lanes; 2], log: &mut Lanes) {
+        let prior = self
+            .evidence
+            .offset_information
+            .prior
+            .map(|value| value as f32);
+        let heard = self
+            .evidence
+            .offset_information
+            .heard
+            .map(|value| value as f32);
+        let all = prior + heard;
+        let count = self.evidence.rssi.len() as f32 - 2.0;
+        let [low_sums, high_sums] = sums;
+        for lane in 0..LANES {
+            let v = left[lane];
+            let (low, high) = (low_sums[lane], high_sums[lane]);
+            let a = v * prior.m11 + heard.m11;
+            let b = v * prior.m12 + heard.m12;
+            let d = v * prior.m22 + heard.m22;
+            let determinant = larger(a * d - b * b, f32::MIN_POSITIVE);
+            let offset_low = (d * low - b * high) / determinant;
+            let offset_high = (a * high - b * low) / determinant;
+            let explained = low * offset_low + high * offset_high;
+            log[lane] = (square[lane] - explained) / v + count * ln(v) + ln(determinant);
+            low_sums[lane] = all.m11 * offset_low + all.m12 * offset_high;
+            high_sums[lane] = all.m12 * offset_low + all.m22 * offset_high;
         }
     }
 
@@ -247,7 +277,10 @@ impl<'a> Scorer<'a> {
             let residual_m = term.distance_m - term.slope * away_m - more_m;
             let variance = scale_squared * left + within_cell;
             let misfit = ln(1.0 + residual_m * residual_m / (RANGE_DEGREES * variance));
-            *log += exponent * misfit - 0.5 * self.temper * ln(left);
+            *log += exponent * misfit;
+            if cells.range_variance_left.is_some() {
+                *log -= 0.5 * self.temper * ln(variance / (scale_squared + within_cell));
+            }
         }
     }
 

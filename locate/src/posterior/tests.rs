@@ -1,7 +1,7 @@
 //! The two passes against brute force over all cells in double precision.
 
 use nalgebra::{DMatrix, DVector, Matrix2, Point2, Point3, Vector2};
-use site::{Band, Calibration, Site};
+use site::{Band, Calibration, Kernel, RadioShadow, Shadow, Site};
 
 use super::*;
 use crate::evidence::Offset;
@@ -200,4 +200,110 @@ fn a_place_known_before_agrees_with_brute_force() {
             covariance_m2,
         }),
     );
+}
+
+/// A survey of the lower storey: residuals of some radios at some places, none of the last anchor.
+fn surveyed() -> Calibration {
+    let places: Vec<Point3<f64>> = (0..12)
+        .map(|n| {
+            Point3::new(
+                f64::from(n % 4) * 3.5 + 1.0,
+                f64::from(n / 4) * 3.0 + 1.0,
+                1.2,
+            )
+        })
+        .collect();
+    let radios = (0..8u32).map(|radio| RadioShadow {
+        rssi_db: (0..12)
+            .map(|place| (place, f64::from((place * 5 + radio * 3) % 11) - 5.0))
+            .collect(),
+        range_m: Vec::new(),
+    });
+    Calibration {
+        shadow: Some(Shadow {
+            places,
+            rssi: Some(Kernel {
+                length_m: 3.0,
+                deviation: 3.0,
+                noise: 1.5,
+            }),
+            range: None,
+            radios: radios
+                .chain([RadioShadow::default(), RadioShadow::default()])
+                .collect(),
+        }),
+        ..Calibration::default()
+    }
+}
+
+/// Log-density with the whole covariance, of which the survey leaves a part: `v D + P`, with its
+/// determinant, over the map's own expectations.
+fn surveyed_log_density(model: &Model, sightings: &[Sighting], tile: usize, cell: usize) -> f64 {
+    let left = f64::from(model.map.rssi_variance_left().unwrap().fine(0)[tile][cell]);
+    let radio = |index: usize| &model.radios[index];
+    let residual = DVector::from_fn(sightings.len(), |row, _| {
+        let expected_dbm = model.map.fine(sightings[row].radio)[tile][cell];
+        f64::from(sightings[row].rssi_dbm.unwrap() - expected_dbm)
+    });
+    let covariance = DMatrix::from_fn(sightings.len(), sightings.len(), |row, column| {
+        let (a, b) = (radio(row), radio(column));
+        let offset = OFFSET_DEVIATION_DB.powi(2) * if a.band == b.band { 1.0 } else { 0.8 };
+        let shared = match (row == column, a.anchor == b.anchor) {
+            (true, _) => 1.0,
+            (false, true) => 0.6,
+            (false, false) => 0.0,
+        };
+        let widening = f64::from(a.rssi_widening * b.rssi_widening).sqrt();
+        offset + left * widening * shared * a.deviation_db * b.deviation_db
+    });
+    let factor = covariance.cholesky().unwrap();
+    let log_determinant = factor.ln_determinant();
+    -0.5 * (residual.dot(&factor.solve(&residual)) + log_determinant)
+}
+
+#[test]
+fn a_survey_agrees_with_brute_force() {
+    let site = two_storeys();
+    let model = Model::new(&site, &surveyed(), &ModelOptions::default());
+    assert!(model.radios[9].rssi_widening > 1.0, "not surveyed");
+    let mut scratch = Scratch::new(&model);
+    let mut evidence = Evidence::new();
+    for place in [Point3::new(5.0, 4.0, 1.2), Point3::new(11.0, 2.0, 1.2)] {
+        let mut sightings = heard(&site, place, false);
+        // A client 12 dB stronger than the nominal one.
+        for sighting in &mut sightings {
+            sighting.rssi_dbm = sighting.rssi_dbm.map(|rssi_dbm| rssi_dbm + 12.0);
+        }
+        assert!(evidence.gather(&model, &sightings, &Offset::unknown(OFFSET_DEVIATION_DB)));
+        let question = Question {
+            evidence: &evidence,
+            place: None,
+            floors_log: &[],
+            temper: 1.0,
+        };
+        let found = scratch.solve(&model, &question);
+        let grid = &model.map.grid;
+        let lower = grid.floors[0].start * LANES..grid.floors[0].end * LANES;
+        let weighted: Vec<(Vector2<f64>, f64)> = lower
+            .flat_map(|tile| {
+                let model = &model;
+                let sightings = &sightings;
+                grid.cells(grid.tiles[tile]).map(move |(cell, middle)| {
+                    let log = surveyed_log_density(model, sightings, tile, cell);
+                    (middle.coords, log)
+                })
+            })
+            .collect();
+        let best = weighted
+            .iter()
+            .fold(f64::NEG_INFINITY, |best, (_, log)| best.max(*log));
+        let mass: f64 = weighted.iter().map(|(_, log)| (log - best).exp()).sum();
+        let mean: Vector2<f64> = weighted
+            .iter()
+            .map(|(middle, log)| middle * ((log - best).exp() / mass))
+            .sum();
+        assert_eq!(found.floor.0, 0);
+        let off_m = (found.mean_in_site.coords - mean).norm();
+        assert!(off_m < 0.05, "{place}: {off_m}");
+    }
 }

@@ -44,6 +44,20 @@ impl Planes {
         &self.fine[quantity * self.tiles..][..self.tiles]
     }
 
+    /// Mean of the first quantity over the allowed cells.
+    pub(super) fn mean(&self, grid: &Grid) -> f32 {
+        let (mut sum, mut count) = (0.0f64, 0u32);
+        for (tile, cells) in grid.tiles.iter().zip(self.fine(0)) {
+            for (cell, &value) in cells.iter().enumerate() {
+                if tile.allows(cell) {
+                    sum += f64::from(value);
+                    count += 1;
+                }
+            }
+        }
+        (sum / f64::from(count.max(1))) as f32
+    }
+
     /// The cells of one tile.
     pub(super) fn tile_mut(&mut self, quantity: usize, tile: usize) -> &mut Lanes {
         &mut self.fine[quantity * self.tiles + tile]

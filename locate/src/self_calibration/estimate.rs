@@ -116,9 +116,7 @@ impl Estimate {
         };
         let fits = starts.iter().map(|share| {
             let mut estimate = Self::of_site(site, scope);
-            for loss in estimate.slabs.iter_mut().flatten() {
-                *loss *= share;
-            }
+            estimate.scale_crossed_slabs(links, *share);
             for _ in 0..ROUNDS {
                 estimate.refine(site, links);
             }
@@ -179,6 +177,18 @@ impl Estimate {
             (through.residual_db.powi(2) - open.residual_db.powi(2)) / deviation_db.powi(2);
         let odds_log = 0.5 * squares + (OPEN_SHARE / (1.0 - OPEN_SHARE)).ln();
         1.0 / (1.0 + (-odds_log).exp())
+    }
+
+    /// Slabs that no link crosses stay what the site file says.
+    fn scale_crossed_slabs(&mut self, links: &[&Link], share: f64) {
+        let columns = Columns::new(self.scope, links, self.slabs.len());
+        for (floor, losses) in self.slabs.iter_mut().enumerate() {
+            for (spectrum, loss) in losses.iter_mut().enumerate() {
+                if columns.slab(floor, spectrum).is_some() {
+                    *loss *= share;
+                }
+            }
+        }
     }
 
     fn log_posterior(&self, site: &Site, links: &[&Link]) -> f64 {

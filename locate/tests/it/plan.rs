@@ -110,21 +110,27 @@ impl Plan {
 
     /// What all radios hear of a client there, drawn from the constants.
     pub(crate) fn heard(&self, place: Point2<f64>, random: &mut impl Rng) -> Vec<Sighting> {
+        let mut sightings = self.expected(place);
+        for rssi_dbm in sightings.iter_mut().filter_map(|one| one.rssi_dbm.as_mut()) {
+            *rssi_dbm += (DEVIATION_DB * normal(random)) as f32;
+        }
+        sightings
+    }
+
+    /// What all radios should hear of a client there.
+    pub(crate) fn expected(&self, place: Point2<f64>) -> Vec<Sighting> {
         let place = Point3::new(place.x, place.y, CLIENT_Z_M);
-        self.site()
-            .radios()
-            .map(|(anchor, radio)| {
-                let away_m = (place - anchor.position).norm();
-                let mean_dbm = LEVEL_DBM - 10.0 * EXPONENT * away_m.log10();
-                Sighting {
-                    radio: radio.index,
-                    rssi_dbm: Some((mean_dbm + DEVIATION_DB * normal(random)) as f32),
-                    count: 2,
-                    age_s: 0.2,
-                    range: None,
-                }
-            })
-            .collect()
+        let of_radio = |(anchor, radio): (&site::Anchor, &site::Radio)| {
+            let away_m = (place - anchor.position).norm();
+            Sighting {
+                radio: radio.index,
+                rssi_dbm: Some((LEVEL_DBM - 10.0 * EXPONENT * away_m.log10()) as f32),
+                count: 2,
+                age_s: 0.2,
+                range: None,
+            }
+        };
+        self.site().radios().map(of_radio).collect()
     }
 
     /// What all radios measure of a client there, with this standard deviation.

@@ -12,8 +12,9 @@ use crate::plan::{Movement, Plan, fresh, locator_of, seeded};
 /// Half a cell, in metres.
 const HALF_CELL_M: f64 = 0.25;
 
-/// Radii change by at most this share.
-const RADII_SHARE: f64 = 0.05;
+/// Radii change by at most this share: cells that fall differently on the outline and tiles of two
+/// metres that stand for theirs, away from the best place, are seen.
+const RADII_SHARE: f64 = 0.06;
 
 /// How far a fix in the moved plan lies from the moved fix, in metres.
 fn strayed_m(plan: &Plan, movement: &Movement, sightings: &[Sighting]) -> (f64, Fix, Fix) {

@@ -2,8 +2,9 @@
 
 use locate::limits::TRACK_SILENCE_MAX_S;
 use locate::{Fix, Locator, Sighting, Track};
-use nalgebra::Point2;
+use nalgebra::{Point2, Vector2};
 use proptest::prelude::*;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::cases;
@@ -117,5 +118,52 @@ fn a_jump_of_60_m_is_first_doubted_and_then_followed() {
             "{seed}"
         );
         assert!(!fixes[26..].iter().any(is_flagged), "{seed}");
+    }
+}
+
+/// Largest deviation of where a client can be after `passed_s`, given its last fix: that of the
+/// fix, of an unknown velocity of 0.7 m/s, of wandering, and a cell.
+fn reach_m(before: &Fix, passed_s: f64) -> f64 {
+    let known_m = before.covariance_m2.symmetric_eigenvalues().max().sqrt();
+    known_m + 0.7 * passed_s + 0.2 * passed_s.sqrt() + 0.5
+}
+
+/// Where the track expects the client: its velocity is forgotten within three seconds.
+fn expected(before: &Fix, velocity: Vector2<f64>, passed_s: f64) -> Point2<f64> {
+    before.position_in_site.xy() + velocity * 3.0 * (1.0 - (-passed_s / 3.0).exp())
+}
+
+proptest! {
+    #![proptest_config(cases(16))]
+
+    /// A client that jumps anywhere now and then. An unflagged fix lies within four deviations of
+    /// where the motion expects the client, or within the 90 % radius of what the sightings alone
+    /// say.
+    #[test]
+    fn a_step_beyond_the_motion_is_flagged_or_explained(seed: u64) {
+        let plan = long_hall();
+        let mut locator = locator_of(&plan);
+        let mut random = seeded(seed);
+        let mut track = Track::default();
+        let mut place = Point2::new(10.0, 10.0);
+        let mut last: Option<(Fix, Vector2<f64>)> = None;
+        let mut now_s = 0.0;
+        for _ in 0..80 {
+            let passed_s = random.random_range(0.2..5.0);
+            now_s += passed_s;
+            if random.random_range(0.0..1.0) < 0.1 {
+                place = Point2::new(random.random_range(0.0..90.0), random.random_range(0.0..20.0));
+            }
+            let sightings = plan.heard(place, &mut random);
+            let fix = locator.locate(&sightings, &mut track, now_s).unwrap();
+            if let Some((before, velocity)) = last && !fix.flags.teleport {
+                let away = fix.position_in_site.xy() - expected(&before, velocity, passed_s);
+                let is_within_reach = away.norm() <= 4.0 * reach_m(&before, passed_s);
+                let alone = fresh(&mut locator, &sightings).unwrap();
+                let off_m = (alone.position_in_site - fix.position_in_site).norm();
+                prop_assert!(is_within_reach || off_m <= alone.r90_m, "{before:?} {fix:?} {alone:?}");
+            }
+            last = Some((fix, track.velocity_m_per_s()));
+        }
     }
 }

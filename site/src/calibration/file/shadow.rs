@@ -133,9 +133,21 @@ fn residuals(
         unit: "",
     };
     let mut read = Vec::with_capacity(values.len());
+    let mut known = vec![false; places];
     for value in values {
         let intervals = [numbers_of_places, limits::RESIDUAL];
         let [place, residual] = number::numbers(value, key, intervals, table.place, problems)?;
+        let is_new = !std::mem::replace(&mut known[place as usize], true);
+        if place.fract() != 0.0 || !is_new {
+            let what = if is_new {
+                format!("{key}: {place} is not the number of a place")
+            } else {
+                format!("{key} names place {place} twice")
+            };
+            let what_to_do = "write one pair [place, residual] for each place, counted from 0";
+            problems.add(value.span(), table.place.says(what), what_to_do);
+            return None;
+        }
         read.push((place as u32, residual));
     }
     Some(read)

@@ -51,11 +51,16 @@ pub(super) fn read(
             return None;
         };
         let [ghz2_db, ghz5_db, ghz6_db] = losses;
-        slabs[floor] = Some(BandLoss {
+        let loss = BandLoss {
             ghz2_db,
             ghz5_db,
             ghz6_db,
-        });
+        };
+        if slabs[floor].replace(loss).is_some() {
+            let what = place.says("an earlier table is of the same floor");
+            problems.add(value.span(), what, "keep one of them");
+            return None;
+        }
     }
     Some(slabs)
 }
