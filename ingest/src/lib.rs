@@ -41,7 +41,7 @@ pub use books::{Books, DropReason, Tally};
 pub use ledger::SessionKey;
 pub use outlet::{FixQueue, SentFix};
 pub use pipeline::{Pipeline, PipelineConfig};
-pub use question::{ClientWindow, ReplaceError};
+pub use question::{AskError, ClientWindow, ReplaceError};
 pub use session::Refusal;
 pub use shard::ShardConfig;
 pub use snapshot::{AgentSnapshot, Connection, Snapshot, WorkerSnapshot};

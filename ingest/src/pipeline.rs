@@ -14,7 +14,7 @@ use wire::{ClientId, ClientName, Session, SiteName};
 use crate::beacons::BeaconReading;
 use crate::limits::FIX_QUEUE_LEN;
 use crate::outlet::{FixQueue, latency_histogram};
-use crate::question::{Ask, Asker, ClientWindow, ReplaceError};
+use crate::question::{Ask, AskError, Asker, ClientWindow, ReplaceError};
 use crate::receive::{self, Commands, Door};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::worker::{ServedSite, Worker, WorkerConfig};
@@ -269,10 +269,12 @@ impl Pipeline {
     /// The window of a client's next fix, and that fix; when none is made within
     /// [`WATCH_MAX`](crate::limits::WATCH_MAX), what its line still holds of its last window.
     ///
-    /// `None` for a client that the site's worker does not know, and when the worker has stopped or
-    /// is too busy. Waits up to [`ANSWER_TIMEOUT`](crate::limits::ANSWER_TIMEOUT): not for an async
-    /// task.
-    pub fn ask_client(&self, site: usize, client: ClientId) -> Option<ClientWindow> {
+    /// Waits up to [`ANSWER_TIMEOUT`](crate::limits::ANSWER_TIMEOUT): not for an async task.
+    ///
+    /// # Errors
+    /// [`AskError::Unknown`] for a client that the site's worker does not know; else why the worker
+    /// does not answer.
+    pub fn ask_client(&self, site: usize, client: ClientId) -> Result<ClientWindow, AskError> {
         self.asker.ask(site, |answer| Ask::Client(client, answer))
     }
 
@@ -280,28 +282,36 @@ impl Pipeline {
     /// [`SAMPLE_LEN_MAX`](crate::limits::SAMPLE_LEN_MAX)), and of each client one or two at most
     /// where it has more clients than that; fewer where fewer are made in time. Waits like
     /// [`Pipeline::ask_client`].
-    pub fn ask_sample(&self, site: usize, len: usize) -> Vec<ClientWindow> {
-        self.asker
-            .ask(site, |answer| Ask::Sample(len, answer))
-            .unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`AskError`] when the worker does not answer.
+    pub fn ask_sample(&self, site: usize, len: usize) -> Result<Vec<ClientWindow>, AskError> {
+        self.asker.ask(site, |answer| Ask::Sample(len, answer))
     }
 
     /// What the radios of a site's anchors lately heard of each other's beacons; empty where they
-    /// hear none, or the worker does not answer in time.
-    pub fn beacons(&self, site: usize) -> Vec<BeaconReading> {
-        self.asker.ask(site, Ask::Beacons).unwrap_or_default()
+    /// hear none.
+    ///
+    /// # Errors
+    /// [`AskError`] when the worker does not answer.
+    pub fn beacons(&self, site: usize) -> Result<Vec<BeaconReading>, AskError> {
+        self.asker.ask(site, Ask::Beacons)
     }
 
-    /// The model with which a site's fixes are made; `None` when its worker does not answer in time.
-    pub fn model(&self, site: usize) -> Option<Arc<locate::Model>> {
+    /// The model with which a site's fixes are made.
+    ///
+    /// # Errors
+    /// [`AskError`] when the worker does not answer.
+    pub fn model(&self, site: usize) -> Result<Arc<locate::Model>, AskError> {
         self.asker.ask(site, Ask::Model)
     }
 
     /// Lets a site's worker make its fixes with another model of the same building from its next
-    /// tick on; clients and tracks survive.
+    /// tick on; clients and tracks survive. The old model is freed on the caller's thread, unless the
+    /// worker answers only after the caller gave up.
     ///
     /// # Errors
-    /// [`ReplaceError`] when the worker keeps its model: the building is another, or it does not
+    /// [`ReplaceError`] when the worker keeps its model, since the building is another, or does not
     /// answer.
     pub fn replace_model(
         &self,
@@ -309,9 +319,12 @@ impl Pipeline {
         model: Arc<locate::Model>,
     ) -> Result<(), ReplaceError> {
         let locator = Box::new(locate::Locator::new(model));
-        self.asker
+        let replaced = self
+            .asker
             .ask(site, |answer| Ask::Replace(locator, answer))
-            .unwrap_or(Err(ReplaceError::Silent))
+            .map_err(|why| ReplaceError::unanswered(site, why))?;
+        drop(replaced.unused);
+        replaced.outcome
     }
 
     /// A new pseudonym period begins at a site: its agents get the key.

@@ -2,11 +2,13 @@
 //!
 //! A question travels through a bounded queue that the worker looks at on its tick; the answer comes
 //! back through a channel with room for one. Neither side ever blocks the worker: who asks gives up
-//! after a while, and an answer that nobody waits for any more is thrown away.
+//! after a while, and an answer that nobody waits for any more is thrown away. Who gets none is told
+//! why: [`AskError`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use locate::{Fix, Locator, Model, Sighting, Track};
 use wire::ClientId;
 
@@ -40,6 +42,22 @@ pub struct ClientWindow {
     pub model: Arc<Model>,
 }
 
+/// Why a question has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// Too many questions wait, or the worker did not come to this one in
+    /// [`ANSWER_TIMEOUT`]: ask again later.
+    #[error("the site's worker is too busy to answer; ask again in some seconds")]
+    Busy,
+    /// The worker has stopped and will never answer.
+    #[error("the site's worker has stopped")]
+    Stopped,
+    /// No worker serves the site, or none of the site's radios has lately heard the client.
+    #[error("the site's worker does not know what was asked for")]
+    Unknown,
+}
+
 /// Why a worker keeps its model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -62,9 +80,35 @@ pub enum ReplaceError {
         /// Floors of the model offered.
         offered_floors: usize,
     },
-    /// The worker has stopped, or is so busy that it does not answer.
-    #[error("the site's worker does not answer; it keeps its model")]
+    /// The worker is so busy that it does not answer in time; what waits in its queue it still does.
+    #[error("the site's worker does not answer yet; the model may come into use later")]
     Silent,
+    /// The worker has stopped: it makes no more fixes.
+    #[error("the site's worker has stopped")]
+    Stopped,
+}
+
+impl ReplaceError {
+    /// Why a question about a site's model had no answer.
+    pub(crate) fn unanswered(site: usize, why: AskError) -> Self {
+        match why {
+            AskError::Busy => Self::Silent,
+            AskError::Stopped => Self::Stopped,
+            AskError::Unknown => Self::Site(site),
+        }
+    }
+}
+
+/// The way back to who asked.
+pub(crate) type Answer<A> = Sender<Result<A, AskError>>;
+
+/// What became of an offered model.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    pub(crate) outcome: Result<(), ReplaceError>,
+    /// The locator that is not in use any more, or was refused: who asked frees it, since a radio
+    /// map takes longer to free than a worker may be away.
+    pub(crate) unused: Box<Locator>,
 }
 
 /// Something asked of a worker, with the way back.
@@ -78,15 +122,29 @@ pub(crate) struct Question {
 #[derive(Debug)]
 pub(crate) enum Ask {
     /// The window of one client.
-    Client(ClientId, Sender<ClientWindow>),
+    Client(ClientId, Answer<ClientWindow>),
     /// The windows of the next so many fixes.
-    Sample(usize, Sender<Vec<ClientWindow>>),
+    Sample(usize, Answer<Vec<ClientWindow>>),
     /// What anchors hear of each other.
-    Beacons(Sender<Vec<BeaconReading>>),
+    Beacons(Answer<Vec<BeaconReading>>),
     /// The model in use.
-    Model(Sender<Arc<Model>>),
+    Model(Answer<Arc<Model>>),
     /// Make fixes with this from now on.
-    Replace(Box<Locator>, Sender<Result<(), ReplaceError>>),
+    Replace(Box<Locator>, Answer<Replaced>),
+}
+
+impl Ask {
+    /// Tells who asked why there is no answer.
+    pub(crate) fn refuse(self, why: AskError) {
+        // Whoever asked may have given up: a refusal that nobody takes is no error.
+        match self {
+            Self::Client(_, answer) => drop(answer.try_send(Err(why))),
+            Self::Sample(_, answer) => drop(answer.try_send(Err(why))),
+            Self::Beacons(answer) => drop(answer.try_send(Err(why))),
+            Self::Model(answer) => drop(answer.try_send(Err(why))),
+            Self::Replace(_, answer) => drop(answer.try_send(Err(why))),
+        }
+    }
 }
 
 /// The asking side: one queue per worker. Sites are dealt to workers in turn.
@@ -102,15 +160,41 @@ impl Asker {
         (Self { queues }, ends)
     }
 
-    /// Asks a site's worker; `None` when it does not answer: stopped, busy, or nothing to say.
-    pub(crate) fn ask<A>(&self, site: usize, ask: impl FnOnce(Sender<A>) -> Ask) -> Option<A> {
+    /// Asks a site's worker and waits for its answer, [`ANSWER_TIMEOUT`] at most.
+    ///
+    /// # Errors
+    /// [`AskError`] tells why there is none.
+    pub(crate) fn ask<A>(
+        &self,
+        site: usize,
+        ask: impl FnOnce(Answer<A>) -> Ask,
+    ) -> Result<A, AskError> {
+        self.ask_within(ANSWER_TIMEOUT, site, ask)
+    }
+
+    /// As [`Asker::ask`], with another patience.
+    pub(crate) fn ask_within<A>(
+        &self,
+        patience: Duration,
+        site: usize,
+        ask: impl FnOnce(Answer<A>) -> Ask,
+    ) -> Result<A, AskError> {
         let (answer, answered) = bounded(1);
-        let queue = self.queues.get(site % self.queues.len().max(1))?;
+        let queue = self.queues.get(site % self.queues.len().max(1));
         let question = Question {
             site,
             ask: ask(answer),
         };
-        queue.try_send(question).ok()?;
-        answered.recv_timeout(ANSWER_TIMEOUT).ok()
+        match queue.ok_or(AskError::Unknown)?.try_send(question) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(AskError::Busy),
+            Err(TrySendError::Disconnected(_)) => return Err(AskError::Stopped),
+        }
+        match answered.recv_timeout(patience) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => Err(AskError::Busy),
+            // A worker that lives refuses in words: this one went away with the question.
+            Err(RecvTimeoutError::Disconnected) => Err(AskError::Stopped),
+        }
     }
 }

@@ -4,12 +4,11 @@
 //! evidence of a fix is whole only in the moment when the fix is made. Nothing is kept while nobody
 //! asks.
 
-use crossbeam::channel::Sender;
 use wire::ClientId;
 
 use crate::limits::{SAMPLE_LEN_MAX, WATCHES_MAX};
 use crate::line::Line;
-use crate::question::ClientWindow;
+use crate::question::{Answer, AskError, ClientWindow};
 
 /// Those who wait for fixes of one site.
 #[derive(Debug, Default)]
@@ -22,7 +21,7 @@ pub(crate) struct Watches {
 struct Client {
     key: u64,
     until_us: u64,
-    answer: Sender<ClientWindow>,
+    answer: Answer<ClientWindow>,
 }
 
 #[derive(Debug)]
@@ -30,25 +29,31 @@ struct Sample {
     len: usize,
     until_us: u64,
     windows: Vec<ClientWindow>,
-    answer: Sender<Vec<ClientWindow>>,
+    answer: Answer<Vec<ClientWindow>>,
 }
 
 impl Watches {
-    /// Waits for a client's next fix; with too many waiting the asker gets no answer.
-    pub(crate) fn wait_for(&mut self, client: ClientId, until_us: u64, to: Sender<ClientWindow>) {
+    /// Waits for a client's next fix; with too many waiting the asker is told so.
+    pub(crate) fn wait_for(&mut self, client: ClientId, until_us: u64, to: Answer<ClientWindow>) {
         if self.clients.len() < WATCHES_MAX {
             self.clients.push(Client {
                 key: Line::key_of(client),
                 until_us,
                 answer: to,
             });
+        } else {
+            let _ = to.try_send(Err(AskError::Busy));
         }
     }
 
-    /// Collects the windows of the next `len` fixes.
-    pub(crate) fn collect(&mut self, len: usize, until_us: u64, to: Sender<Vec<ClientWindow>>) {
+    /// Collects the windows of the next `len` fixes; with too many collecting the asker is told so.
+    pub(crate) fn collect(&mut self, len: usize, until_us: u64, to: Answer<Vec<ClientWindow>>) {
         let len = len.min(SAMPLE_LEN_MAX);
-        if len > 0 && self.samples.len() < WATCHES_MAX {
+        if len == 0 {
+            let _ = to.try_send(Ok(Vec::new()));
+        } else if self.samples.len() >= WATCHES_MAX {
+            let _ = to.try_send(Err(AskError::Busy));
+        } else {
             self.samples.push(Sample {
                 len,
                 until_us,
@@ -69,7 +74,7 @@ impl Watches {
         let key = Line::key_of(window.client);
         // Whoever asked may have given up: an answer that nobody takes is no error.
         for client in self.clients.extract_if(.., |client| client.key == key) {
-            let _ = client.answer.try_send(window.clone());
+            let _ = client.answer.try_send(Ok(window.clone()));
         }
         for sample in &mut self.samples {
             sample.windows.push(window.clone());
@@ -78,18 +83,18 @@ impl Watches {
             .samples
             .extract_if(.., |sample| sample.windows.len() >= sample.len)
         {
-            let _ = full.answer.try_send(full.windows);
+            let _ = full.answer.try_send(Ok(full.windows));
         }
     }
 
     /// Ends the waiting that has lasted long enough: samples go as they are; the clients are
     /// returned, to be answered with what is held of them.
-    pub(crate) fn overdue(&mut self, now_us: u64) -> Vec<(ClientId, Sender<ClientWindow>)> {
+    pub(crate) fn overdue(&mut self, now_us: u64) -> Vec<(ClientId, Answer<ClientWindow>)> {
         for sample in self
             .samples
             .extract_if(.., |sample| sample.until_us <= now_us)
         {
-            let _ = sample.answer.try_send(sample.windows);
+            let _ = sample.answer.try_send(Ok(sample.windows));
         }
         self.clients
             .extract_if(.., |client| client.until_us <= now_us)

@@ -16,7 +16,7 @@ use crate::ledger::{Ledger, SessionKey};
 use crate::limits::SOLVES_PER_TICK_MAX;
 use crate::line::Line;
 use crate::outlet::{FixQueue, Outlet};
-use crate::question::Question;
+use crate::question::{AskError, Question};
 use crate::recorded::Recorded;
 use crate::session::{self, Phase, Refusal};
 use crate::shard::{Shard, ShardConfig};
@@ -55,13 +55,21 @@ pub struct WorkerConfig {
 /// All that happens to the observations of some sites.
 #[derive(Debug)]
 pub struct Worker {
-    sites: Vec<ServedSite>,
+    sites: Vec<Home>,
     shards: Vec<Shard>,
     /// Whose turn in the sweep it is.
     first_shard: usize,
     ledger: Ledger,
     outlet: Outlet,
     recorded: Option<Recorded>,
+}
+
+/// A served site without its radio map, which its shard alone keeps: an old one is freed with it.
+#[derive(Debug)]
+struct Home {
+    index: usize,
+    name: SiteName,
+    site: Arc<Site>,
 }
 
 /// A session that began.
@@ -83,6 +91,14 @@ impl Worker {
             .map(|served| {
                 let model = served.model.clone();
                 Shard::new(served.index, &served.site, model, config.shard)
+            })
+            .collect();
+        let sites = sites
+            .into_iter()
+            .map(|served| Home {
+                index: served.index,
+                name: served.name,
+                site: served.site,
             })
             .collect();
         let recorded = config
@@ -254,18 +270,17 @@ impl Worker {
     }
 
     /// Answers a question, at once or with the fixes that it waits for. Never waits for the asker;
-    /// a question about a site or client that is not here is dropped, which tells the asker.
+    /// one about a site or client that is not here is refused.
     pub(crate) fn handle_question(&mut self, question: Question, now_us: u64) {
         let served = self.sites.iter();
         let Some(index) = served
             .map(|served| served.index)
             .position(|index| index == question.site)
         else {
+            question.ask.refuse(AskError::Unknown);
             return;
         };
-        if let Some(model) = self.shards[index].handle_ask(question.ask, now_us) {
-            self.sites[index].model = model;
-        }
+        self.shards[index].handle_ask(question.ask, now_us);
     }
 
     /// Moves a replay's clock as far as the reports of its agents allow.

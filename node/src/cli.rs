@@ -97,7 +97,7 @@ pub struct CalibrateArgs {
     /// Site file; with --node, the id of one of the node's sites or its file
     #[arg(long, value_name = "FILE")]
     pub site: Option<PathBuf>,
-    /// Use no calibration: set a stored one aside, as a backup beside it
+    /// Use no calibration: set a stored one aside, as a backup beside it (see --out)
     #[arg(long)]
     pub none: bool,
     /// Learn from anchors that hear each other and clients at unknown places; needs --node
@@ -110,7 +110,8 @@ pub struct CalibrateArgs {
     /// Let a running node do it, so that it is in use at once
     #[arg(long, value_name = "URL", conflicts_with = "out")]
     pub node: Option<String>,
-    /// Calibration file to write instead of the one beside the site file
+    /// Calibration file to write or set aside instead of the one beside the site file; where the
+    /// node's configuration has `calibration = …` for the site, name that file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print the result as one JSON object

@@ -58,12 +58,15 @@ pub struct QuicConfig {
 pub struct HttpConfig {
     /// Where to listen; loopback only.
     pub listen: SocketAddr,
+    /// Further hosts under which people reach the node, without ports: those of a proxy before it.
+    pub hosts: Vec<String>,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            hosts: Vec::new(),
         }
     }
 }
@@ -211,6 +214,14 @@ impl NodeConfig {
                 ),
             );
         }
+        if let Some(odd) = self.http.hosts.iter().find(|host| !is_host(host)) {
+            return wrong(
+                "http.hosts",
+                format!(
+                    "\"{odd}\" is no host; use names like map.example.org, without port and path"
+                ),
+            );
+        }
         if !(self.locate.fix_hz.is_finite() && (0.01..=50.0).contains(&self.locate.fix_hz)) {
             return wrong(
                 "locate.fix_hz",
@@ -286,6 +297,12 @@ impl NodeConfig {
     }
 }
 
+/// Whether a text is a host as a URL spells it, without a port.
+fn is_host(text: &str) -> bool {
+    let authority = text.parse::<axum::http::uri::Authority>();
+    authority.is_ok_and(|authority| authority.host() == text && !text.contains('*'))
+}
+
 fn one() -> usize {
     1
 }
@@ -317,6 +334,16 @@ mod tests {
             ("workers = 1", "workers = 0", "workers: 0 is not"),
             ("workers = 1", "wrokers = 1", "wrokers"),
             ("127.0.0.1:8080", "0.0.0.0:8080", "listen on 127.0.0.1"),
+            (
+                "# hosts = [\"map.example.org\"]",
+                "hosts = [\"https://map.example.org/\"]",
+                "http.hosts: \"https://map.example.org/\" is no host",
+            ),
+            (
+                "# hosts = [\"map.example.org\"]",
+                "hosts = [\"map.example.org:443\"]",
+                "without port",
+            ),
             ("fix_hz = 1.0", "fix_hz = nan", "locate.fix_hz"),
             ("period_h = 24.0", "period_h = 48.0", "use 0.25 to 24"),
         ];

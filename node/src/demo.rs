@@ -124,6 +124,7 @@ fn node_parts(args: &DemoArgs, authority: &Authority) -> anyhow::Result<NodePart
         keeper: KeyKeeper::new(None),
         record: args.record.clone(),
         http: (!args.headless).then_some(args.http),
+        http_hosts: Vec::new(),
         reader: None,
         truth: None,
     })

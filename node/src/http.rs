@@ -11,6 +11,7 @@ mod error;
 mod etag;
 mod explain;
 mod fixes;
+mod guard;
 mod health;
 pub mod limits;
 mod page;

@@ -1,16 +1,19 @@
 //! The receiving process: ingest pipelines, the HTTP face, the page. Wiring only.
 //!
-//! It decides nothing about observations or positions: `ingest` and `locate` do. It stores nothing
-//! but what its owner asks to record.
+//! It decides nothing about observations or positions: `ingest` and `locate` do. It stores what its
+//! owner asks for and no more: a recording, calibrations that were kept and their backups, survey
+//! points, and what must survive a restart in `state_dir` (and, where named, `runtime_dir`).
 //!
 //! Start with [`Node`], which puts the parts together, and [`http`], which shows them. The
-//! program's commands are [`serve`], [`demo`], [`validate`] and [`certificates`].
+//! program's commands are [`serve`], [`demo`], [`validate`], [`explain`], [`calibrate`] and
+//! [`certificates`].
 //!
 //! # Invariants
 //! - Readers never block a worker: what leaves one passes a bounded queue that drops the oldest.
-//! - HTTP listens on loopback only.
+//! - HTTP listens on loopback only and answers only to hosts under which the node is known.
 //! - No request leaves the machine; the page loads nothing from elsewhere.
 
+pub mod api_client;
 pub mod body;
 pub mod calibrate;
 pub mod certificates;

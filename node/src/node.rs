@@ -30,6 +30,10 @@ const HTTP_THREADS: usize = 2;
 /// How often the node looks whether a new pseudonym period has begun.
 const KEY_LOOK: Duration = Duration::from_secs(60);
 
+/// How long work of the HTTP face may go on after everything else has stopped: what is being learned
+/// is called off at its next part, and does not write a file any more.
+const WORK_STOP_MAX: Duration = Duration::from_secs(5);
+
 /// How often the node looks whether somebody changed a calibration file.
 const CALIBRATION_LOOK: Duration = Duration::from_secs(2);
 
@@ -61,6 +65,8 @@ pub struct NodeParts {
     pub record: Option<PathBuf>,
     /// Where to serve HTTP, if at all.
     pub http: Option<SocketAddr>,
+    /// Further hosts under which HTTP is reached, besides loopback ones.
+    pub http_hosts: Vec<String>,
     /// A further reader of all fixes.
     pub reader: Option<FixReader>,
     /// The truth, in the demo.
@@ -79,6 +85,7 @@ impl std::fmt::Debug for NodeParts {
 #[derive(Debug)]
 pub struct Node {
     pipeline: Arc<Pipeline>,
+    desk: Arc<Desk>,
     fan_out: Option<FanOut>,
     recording: Option<Recording>,
     health: Arc<Health>,
@@ -142,6 +149,7 @@ impl Node {
                     Arc::new(status_view(&status.snapshot(), status.time().now_us()))
                 })
                 .with_names(names)
+                .with_hosts(&parts.http_hosts)
                 .with_workers(pipeline.clone())
                 .with_desk(desk.clone())
                 .with_health(health.clone());
@@ -159,11 +167,12 @@ impl Node {
             parts.keeper,
             names,
         ));
-        runtime.spawn(watch_calibrations(desk));
+        runtime.spawn(watch_calibrations(desk.clone()));
         health.set_started();
         health.set_ready(true);
         Ok(Self {
             pipeline,
+            desk,
             fan_out: Some(fan_out),
             recording,
             health,
@@ -211,6 +220,7 @@ impl Node {
     /// order and returns the last snapshot.
     pub fn stop(mut self, at_most: Duration) -> Snapshot {
         self.health.set_ready(false);
+        self.desk.stop();
         if !self.pipeline.drain(at_most) {
             tracing::warn!("{} agents did not leave in time", self.pipeline.connected());
         }
@@ -218,6 +228,7 @@ impl Node {
         self.fan_out = None;
         self.recording = None;
         self.closing.send_replace(true);
+        self.runtime.shutdown_timeout(WORK_STOP_MAX);
         snapshot
     }
 }

@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use link::CredentialError;
 
-use crate::calibrate::points::SurveyError;
+use crate::calibrate::survey_file::SurveyError;
 use crate::cli::{Cli, Command, ValidateArgs};
 use crate::config::ConfigError;
 use crate::sites::SiteError;

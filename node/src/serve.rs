@@ -74,6 +74,7 @@ fn parts(config: &NodeConfig, record: Option<PathBuf>) -> anyhow::Result<NodePar
         keeper: KeyKeeper::new(config.runtime_dir.clone()),
         record,
         http: Some(config.http.listen),
+        http_hosts: config.http.hosts.clone(),
         reader: None,
         truth: None,
     })

@@ -9,6 +9,8 @@ use site::{Calibration, Site};
 use wire::SiteName;
 
 use crate::calibrate::files::SiteFiles;
+use crate::calibrate::origin::Origin;
+use crate::calibrate::stored::{self, Stamp};
 
 /// A site ready to be served.
 #[derive(Debug, Clone)]
@@ -21,6 +23,10 @@ pub struct LoadedSite {
     pub model: Arc<Model>,
     /// What was learned about it.
     pub calibration: Arc<Calibration>,
+    /// Where that came from.
+    pub origin: Origin,
+    /// Of the calibration file from which it was read; `None` when there was none.
+    pub stamp: Option<Stamp>,
     /// Where it came from; `None` for a building that is part of the program.
     pub files: Option<SiteFiles>,
 }
@@ -70,7 +76,15 @@ pub fn read_site(path: &Path) -> Result<Site, SiteError> {
 /// # Errors
 /// As [`read_site`].
 pub fn read_calibration(path: &Path, site: &Site) -> Result<Calibration, SiteError> {
-    Calibration::parse(&read(path)?, site).map_err(|problems| invalid(path, &problems))
+    parse_calibration(&read(path)?, path, site)
+}
+
+/// Checks the text of a site's calibration file.
+///
+/// # Errors
+/// As [`read_site`].
+pub fn parse_calibration(text: &str, path: &Path, site: &Site) -> Result<Calibration, SiteError> {
+    Calibration::parse(text, site).map_err(|problems| invalid(path, &problems))
 }
 
 /// Where a site's calibration lies when nothing else is said: beside the site file.
@@ -78,20 +92,36 @@ pub fn calibration_beside(site_file: &Path) -> PathBuf {
     site_file.with_extension("calibration.toml")
 }
 
-/// Makes a site ready: its radio map may take a second.
+/// Makes a site ready: its radio map may take a second. A calibration file that is not there is no
+/// calibration: one may be learned into it, and a learned one be set aside again.
 ///
 /// # Errors
 /// [`SiteError`] when a file cannot be read or has mistakes.
 pub fn load(file: &Path, calibration: Option<&Path>) -> Result<LoadedSite, SiteError> {
     let site = read_site(file)?;
     let files = SiteFiles::of(file, calibration);
-    let wanted = calibration.is_some() || files.calibration.exists();
-    let calibration = if wanted {
-        read_calibration(&files.calibration, &site)?
-    } else {
-        Calibration::default()
+    let path = &files.calibration;
+    let found = stored::read(path).map_err(|source| SiteError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let Some(text) = found else {
+        if calibration.is_some() {
+            tracing::warn!(
+                "site {}: calibration file {} is not there; fixes follow the site file until one is",
+                site.id,
+                path.display()
+            );
+        }
+        return Ok(LoadedSite {
+            files: Some(files),
+            ..prepare(site, &Calibration::default())
+        });
     };
+    let calibration = parse_calibration(&text, path, &site)?;
     Ok(LoadedSite {
+        origin: Origin::of_text(&text),
+        stamp: Some(Stamp::of(&text)),
         files: Some(files),
         ..prepare(site, &calibration)
     })
@@ -108,6 +138,8 @@ pub fn prepare(site: Site, calibration: &Calibration) -> LoadedSite {
         site: Arc::new(site),
         model: Arc::new(model),
         calibration: Arc::new(calibration.clone()),
+        origin: Origin::none(),
+        stamp: None,
         files: None,
     }
 }
@@ -135,5 +167,37 @@ fn invalid(path: &Path, problems: &[site::Problem]) -> SiteError {
     SiteError::Invalid {
         lines,
         count: problems.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALL: &str = r#"
+site = "hall"
+floor = [{ id = "1", elevation_m = 0, height_m = 3, outline = [[0, 0], [9, 0], [9, 9], [0, 9]] }]
+anchor = [{ id = "a", floor = "1", position = [1, 1], radios = ["5"] }]
+"#;
+
+    #[test]
+    fn a_configured_calibration_that_is_not_there_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hall.toml");
+        let elsewhere = folder.path().join("learned.toml");
+        std::fs::write(&file, HALL).unwrap();
+        let without = load(&file, Some(&elsewhere)).unwrap();
+        assert_eq!((without.origin.way.as_str(), without.stamp), ("none", None));
+        std::fs::write(&elsewhere, "site = \"hall\"\n").unwrap();
+        let with = load(&file, Some(&elsewhere)).unwrap();
+        assert_eq!(with.origin.way.as_str(), "file");
+        assert_eq!(with.stamp, Some(Stamp::of("site = \"hall\"\n")));
+        // What cannot be read is not taken for gone.
+        std::fs::remove_file(&elsewhere).unwrap();
+        std::fs::create_dir(&elsewhere).unwrap();
+        assert!(matches!(
+            load(&file, Some(&elsewhere)),
+            Err(SiteError::Read { .. })
+        ));
     }
 }

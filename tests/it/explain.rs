@@ -11,11 +11,12 @@ use crate::process::{Folder, NODE, NodeProcess, PATIENCE, Running, start_agent};
 
 const ACCURACY: &str = "/api/v1/sites/hall/accuracy";
 
-/// A node and agents of four access points that hear each other every second or so.
+/// A node and agents of the access points in the four corners, which hear the beacons of all ten
+/// every second or so. (Along one wall they could not tell how far from it a sender is.)
 fn hall() -> (Folder, NodeProcess, Vec<Running>) {
     let folder = Folder::new();
     let node = NodeProcess::start(&folder);
-    let agents = ["hall-01", "hall-02", "hall-03", "hall-04"].map(|agent| {
+    let agents = ["hall-01", "hall-04", "hall-07", "hall-10"].map(|agent| {
         let config = folder.configure_agent(agent, "pki");
         let mut file = OpenOptions::new().append(true).open(&config).unwrap();
         // The source's table is the last one of the file.
@@ -75,13 +76,14 @@ fn a_live_fix_is_explained_and_the_present_error_told() {
     assert!(complaint.contains("has heard this client"), "{complaint}");
 
     let accuracy = wait_for(&node, ACCURACY, |answer| {
-        answer["beacons"]["anchors_located"].as_u64() >= Some(4)
+        answer["beacons"]["anchors_located"].as_u64() >= Some(10)
             && answer["without_anchor"]["clients"].as_u64() >= Some(5)
     });
-    assert!(
-        accuracy["beacons"]["median_m"].as_f64().unwrap() < 30.0,
-        "{accuracy}"
-    );
+    // Four corners of 60 m by 40 m locate an anchor to 14 m or so; who says "in the middle" of all
+    // ten is 28 m off.
+    let median_m = accuracy["beacons"]["median_m"].as_f64().unwrap();
+    assert!((0.1..18.0).contains(&median_m), "{accuracy}");
+    assert_eq!(accuracy["beacons"]["floors_right"], 10, "{accuracy}");
     assert!(
         accuracy["stated"]["r50_median_m"].as_f64() > Some(0.0),
         "{accuracy}"

@@ -187,7 +187,7 @@ impl NodeProcess {
         let mut stream = TcpStream::connect(&self.http).unwrap();
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
         )
         .unwrap();
         let mut answer = String::new();

@@ -1,22 +1,19 @@
 //! What a shard answers to questions.
 
-use std::sync::Arc;
-
-use crossbeam::channel::Sender;
-use locate::{Locator, Model};
+use locate::Locator;
 use wire::ClientId;
 
 use super::{NOTHING, Shard, gather, gather_older};
 use crate::limits::{RADIOS_PER_CLIENT_MAX, WATCH_MAX};
 use crate::line::{Line, Moment};
-use crate::question::{Ask, ClientWindow, ReplaceError};
+use crate::question::{Answer, Ask, AskError, ClientWindow, ReplaceError, Replaced};
 
 /// Sweep intervals in which a client that is heard gets its next fix, with room for a late sweep.
 const INTERVALS_TO_WAIT: f64 = 1.25;
 
 impl Shard {
-    /// Takes up a question; returns the new model if it replaced the old one.
-    pub(crate) fn handle_ask(&mut self, ask: Ask, now_us: u64) -> Option<Arc<Model>> {
+    /// Takes up a question.
+    pub(crate) fn handle_ask(&mut self, ask: Ask, now_us: u64) {
         let wait_us = (1e6 * INTERVALS_TO_WAIT / self.config.fix_hz) as u64;
         let until_us = now_us + wait_us.min(WATCH_MAX.as_micros() as u64);
         // Whoever asked may have given up: an answer that nobody takes is no error.
@@ -24,23 +21,23 @@ impl Shard {
             Ask::Client(client, answer) => {
                 if self.table.find(Line::key_of(client)).is_some() {
                     self.watches.wait_for(client, until_us, answer);
+                } else {
+                    let _ = answer.try_send(Err(AskError::Unknown));
                 }
             }
             Ask::Sample(len, answer) => self.watches.collect(len, until_us, answer),
             Ask::Beacons(answer) => {
-                let _ = answer.try_send(self.beacons.readings(self.clock_us(now_us)));
+                let _ = answer.try_send(Ok(self.beacons.readings(self.clock_us(now_us))));
             }
             Ask::Model(answer) => {
-                let _ = answer.try_send(self.locator.model().clone());
+                let _ = answer.try_send(Ok(self.locator.model().clone()));
             }
-            Ask::Replace(locator, answer) => {
-                let replaced = self.replace(*locator);
-                let model = replaced.is_ok().then(|| self.locator.model().clone());
-                let _ = answer.try_send(replaced);
-                return model;
+            Ask::Replace(mut locator, answer) => {
+                let outcome = self.replace(&mut locator);
+                let unused = locator;
+                let _ = answer.try_send(Ok(Replaced { outcome, unused }));
             }
         }
-        None
     }
 
     /// Answers those who have waited long enough for a fix.
@@ -64,23 +61,25 @@ impl Shard {
         self.swept_at_us.unwrap_or(now_us)
     }
 
-    fn answer_as_held(&mut self, client: ClientId, answer: &Sender<ClientWindow>, now_us: u64) {
+    fn answer_as_held(&self, client: ClientId, answer: &Answer<ClientWindow>, now_us: u64) {
+        let held = self.held(client, now_us).ok_or(AskError::Unknown);
+        let _ = answer.try_send(held);
+    }
+
+    /// What a client's line still holds; `None` when it was forgotten.
+    fn held(&self, client: ClientId, now_us: u64) -> Option<ClientWindow> {
         let key = Line::key_of(client);
         let now_us = self.clock_us(now_us);
         let now = Moment::from_us(now_us);
-        let Some((line, track)) = self.table.find(key) else {
-            return;
-        };
+        let (line, track) = self.table.find(key)?;
         let ranges = self.ranges.slots(key);
         let heard = line.slots().map(|slot| slot.heard);
         let heard = heard.chain(ranges.iter().map(|slot| slot.heard));
-        let Some(newest) = heard.min_by_key(|heard| now.steps_since(*heard)) else {
-            return;
-        };
+        let newest = heard.min_by_key(|heard| now.steps_since(*heard))?;
         let mut sightings = [NOTHING; 2 * RADIOS_PER_CLIENT_MAX];
         let len = gather(line, ranges, newest, self.config.window_s, &mut sightings);
         let age_us = f64::from(now.seconds_since(newest)) * 1e6;
-        let _ = answer.try_send(ClientWindow {
+        Some(ClientWindow {
             client,
             sightings: sightings[..len].to_vec(),
             older: gather_older(line, ranges, newest, self.config.window_s),
@@ -89,11 +88,12 @@ impl Shard {
             fix: None,
             at_us: now_us.saturating_sub(age_us as u64),
             model: self.locator.model().clone(),
-        });
+        })
     }
 
-    /// Makes fixes with another locator from now on; lines and tracks stay.
-    fn replace(&mut self, locator: Locator) -> Result<(), ReplaceError> {
+    /// Makes fixes with another locator from now on and leaves the old one in its place; lines and
+    /// tracks stay.
+    fn replace(&mut self, locator: &mut Locator) -> Result<(), ReplaceError> {
         let (old, new) = (self.locator.model(), locator.model());
         let shape = ReplaceError::Shape {
             radios: old.radios_len(),
@@ -104,7 +104,7 @@ impl Shard {
         if old.radios_len() != new.radios_len() || old.floors_len() != new.floors_len() {
             return Err(shape);
         }
-        self.locator = locator;
+        std::mem::swap(&mut self.locator, locator);
         Ok(())
     }
 }

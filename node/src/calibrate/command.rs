@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
-use site::{Calibration, Site};
+use site::Site;
 
+use super::cancel::Cancel;
 use super::files::{self, SiteFiles};
 use super::held_back::{HeldBack, Placed};
 use super::learn::{self, Learned};
 use super::origin::{Origin, Way};
-use super::remote::{self, RemoteNode};
-use super::{dataset, points};
+use super::{dataset, points, remote, stored, survey_file};
+use crate::api_client::ApiClient;
 use crate::cli::CalibrateArgs;
 use crate::sites;
 
@@ -58,10 +59,10 @@ fn through_node(url: &str, args: &CalibrateArgs) -> anyhow::Result<String> {
              leave --node away to calibrate on files, which a node that serves them sees by itself"
         );
     }
-    let node = RemoteNode::new(url);
+    let node = ApiClient::new(url, remote::ANSWER_MAX);
     let wanted = args.site.as_deref().map(site_id).transpose()?;
-    let site = node.site(wanted.as_deref())?;
-    let answer = node.calibrate(&site, way(args))?;
+    let site = remote::site(&node, wanted.as_deref())?;
+    let answer = remote::calibrate(&node, &site, way(args))?;
     if args.json {
         return Ok(answer.to_string());
     }
@@ -91,9 +92,11 @@ fn on_files(args: &CalibrateArgs) -> anyhow::Result<String> {
         bail!("anchors hear each other on a running node only: add --node URL");
     }
     let heard = Heard::read(args, &site, &files)?;
-    let learned = learn::by_survey(&site, &heard.placed);
+    let never = Cancel::default();
+    let learned = learn::by_survey(&site, &heard.placed, &never)?;
+    let path = &files.calibration;
     let backup = match &learned.calibration {
-        Some(calibration) => store(&files, &site, calibration, &learned.origin)?,
+        Some(made) => stored::store(path, &site, made, &learned.origin, &never)?.backup,
         None => None,
     };
     let report = Report {
@@ -141,7 +144,7 @@ impl Heard {
                 site.id
             );
         }
-        let placed = points::placed(&points::read(&source)?, site, &source)?;
+        let placed = points::placed(&survey_file::read(&source)?, site, &source)?;
         Ok(Self {
             source,
             placed,
@@ -161,7 +164,8 @@ fn set_aside(site: &Site, files: &SiteFiles, json: bool) -> anyhow::Result<Strin
             backup.display()
         ),
         None => format!(
-            "site \"{}\" follows its site file already; there is no {}",
+            "site \"{}\" follows its site file already, since there is no {}; where the node's \
+             configuration names another file as its calibration, name that one with --out",
             site.id,
             path.display()
         ),
@@ -179,18 +183,6 @@ fn set_aside(site: &Site, files: &SiteFiles, json: bool) -> anyhow::Result<Strin
         backup: backup.map(|path| path.display().to_string()),
     };
     Ok(serde_json::to_string(&report)?)
-}
-
-fn store(
-    files: &SiteFiles,
-    site: &Site,
-    calibration: &Calibration,
-    origin: &Origin,
-) -> anyhow::Result<Option<PathBuf>> {
-    let path = &files.calibration;
-    let text = origin.file_text(calibration, site);
-    files::replace(path, &text)
-        .with_context(|| format!("calibration file {}: cannot be written", path.display()))
 }
 
 fn in_words(report: &Report<'_>, heard: &Heard, learned: &Learned) -> String {

@@ -10,10 +10,7 @@ use nalgebra::Point3;
 use site::{FloorIndex, RadioIndex, Site};
 
 use super::held_back::Placed;
-use super::points::floor_index;
-
-/// Height at which a client is carried where the survey does not say, in metres.
-const CARRYING_M: f64 = 1.2;
+use super::points::{CARRYING_M, floor_index};
 
 /// A survey in terms of a site.
 #[derive(Debug)]

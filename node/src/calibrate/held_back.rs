@@ -8,6 +8,8 @@ use locate::{Locator, Model, ModelOptions, Track};
 use serde::{Deserialize, Serialize};
 use site::{Calibration, FloorIndex, Site};
 
+use super::cancel::{Cancel, Cancelled};
+
 /// Places from which a survey can be checked: with fewer, what is held back is most of it.
 pub const PLACES_MIN: usize = 4;
 
@@ -80,19 +82,24 @@ pub fn places(survey: &[Placed]) -> usize {
 /// no place has a fix.
 ///
 /// Cost: a radio map for each of up to five parts.
+///
+/// # Errors
+/// [`Cancelled`] when it was called off between two parts.
 pub fn check(
     site: &Site,
     survey: &[Placed],
     learn: impl Fn(&Survey) -> Calibration,
-) -> Option<HeldBack> {
+    cancel: &Cancel,
+) -> Result<Option<HeldBack>, Cancelled> {
     let by_place = by_place(survey);
     if by_place.len() < PLACES_MIN {
-        return None;
+        return Ok(None);
     }
     let folds = FOLDS.min(by_place.len());
     let mut located = Vec::new();
     let mut unlearned = locator(site, &Calibration::default());
     for fold in 0..folds {
+        cancel.check()?;
         let is_held = |place: usize| place % folds == fold;
         let teaching = by_place
             .iter()
@@ -112,7 +119,8 @@ pub fn check(
             located.push((miss(&mut unlearned, placed), miss(&mut learned, placed)));
         }
     }
-    summary(by_place.len(), &located)
+    cancel.check()?;
+    Ok(summary(by_place.len(), &located))
 }
 
 /// Locates every place without and with a calibration that was not learned from them.

@@ -4,6 +4,7 @@ use locate::fit::{Population, Survey, fit};
 use locate::self_calibration::{Beacon, Traffic, Verdict, self_calibrate};
 use site::{Calibration, Site};
 
+use super::cancel::{Cancel, Cancelled};
 use super::held_back::{self, HeldBack, PLACES_MIN, Placed};
 use super::origin::Origin;
 use crate::body::time::{now_us, rfc3339};
@@ -20,12 +21,15 @@ pub struct Learned {
 }
 
 /// Fits a survey, and checks it at places held back.
-pub fn by_survey(site: &Site, survey: &[Placed]) -> Learned {
+///
+/// # Errors
+/// [`Cancelled`] when it was called off.
+pub fn by_survey(site: &Site, survey: &[Placed], cancel: &Cancel) -> Result<Learned, Cancelled> {
     let learn = |part: &Survey| fit(site, part, Population::Unknown);
     let made = rfc3339(now_us());
-    let Some(held_back) = held_back::check(site, survey, learn) else {
+    let Some(held_back) = held_back::check(site, survey, learn, cancel)? else {
         let places = held_back::places(survey);
-        return Learned {
+        return Ok(Learned {
             calibration: None,
             origin: Origin::none(),
             told: if places < PLACES_MIN {
@@ -36,23 +40,34 @@ pub fn by_survey(site: &Site, survey: &[Placed]) -> Learned {
             } else {
                 "not kept: the survey has no place that can be located".to_owned()
             },
-        };
+        });
     };
     let kept = held_back.improves();
     let whole = Survey {
         epochs: survey.iter().map(|placed| placed.epoch.clone()).collect(),
     };
-    Learned {
+    Ok(Learned {
         calibration: kept.then(|| learn(&whole)),
         origin: Origin::survey(made, survey.len(), held_back),
         told: format!("{}: {}", verdict(kept), in_metres(&held_back)),
-    }
+    })
 }
 
 /// Learns from anchors that hear each other and from clients; where a survey is at hand, its places
 /// must not be located worse.
-pub fn by_self(site: &Site, beacons: &[Beacon], traffic: &[Traffic], survey: &[Placed]) -> Learned {
+///
+/// # Errors
+/// [`Cancelled`] when it was called off.
+pub fn by_self(
+    site: &Site,
+    beacons: &[Beacon],
+    traffic: &[Traffic],
+    survey: &[Placed],
+    cancel: &Cancel,
+) -> Result<Learned, Cancelled> {
+    cancel.check()?;
     let told = self_calibrate(site, beacons, traffic);
+    cancel.check()?;
     let heard = format!(
         "{} pairs of anchors that hear each other, {} windows of clients",
         told.pairs, told.windows
@@ -65,28 +80,28 @@ pub fn by_self(site: &Site, beacons: &[Beacon], traffic: &[Traffic], survey: &[P
         .and_then(|calibration| held_back::compare(site, survey, calibration));
     let origin = Origin::self_made(made, &told, checked);
     if told.verdict != Verdict::Kept {
-        return Learned {
+        return Ok(Learned {
             calibration: None,
             origin,
             told: format!("not kept: {} ({heard})", told.verdict),
-        };
+        });
     }
     if let Some(checked) = checked.filter(HeldBack::harms) {
-        return Learned {
+        return Ok(Learned {
             calibration: None,
             origin,
             told: format!(
                 "not kept: the surveyed places say no: {}",
                 in_metres(&checked)
             ),
-        };
+        });
     }
     let checked = checked.map_or_else(String::new, |checked| format!("; {}", in_metres(&checked)));
-    Learned {
+    Ok(Learned {
         calibration: told.calibration,
         origin,
         told: format!("kept: {} ({heard}){checked}", told.verdict),
-    }
+    })
 }
 
 fn verdict(kept: bool) -> &'static str {

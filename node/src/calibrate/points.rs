@@ -1,26 +1,17 @@
-//! The survey file: places where somebody said "I am here", one JSON object per line.
+//! Points of a survey: places where somebody said "I am here", and what was heard there.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use locate::fit::SurveyEpoch;
 use locate::{RangeReading, Sighting};
 use serde::{Deserialize, Serialize};
 use site::{FloorIndex, Site};
 
-use super::files::overwrite;
 use super::held_back::Placed;
+use super::survey_file::SurveyError;
 
-/// Points of a survey file at most: a walk of a large building has some hundred. Further ones are
-/// refused until some are deleted.
-pub const POINTS_MAX: usize = 5_000;
-
-/// Bytes of a survey file at most: [`POINTS_MAX`] points with thirty radios each.
-pub const SURVEY_BYTES_MAX: u64 = 32 << 20;
-
-/// Height at which a client is carried when a point does not say, in metres.
-const CARRYING_M: f64 = 1.2;
+/// Height at which a client is carried when a survey does not say, in metres.
+pub(super) const CARRYING_M: f64 = 1.2;
 
 /// A place with what was heard there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,127 +59,6 @@ pub struct PointSighting {
     pub range_std_m: Option<f32>,
 }
 
-/// Why a survey file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SurveyError {
-    /// It cannot be read or written.
-    #[error("survey file {path}: cannot be read or written")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line is wrong.
-    #[error("{path}:{line}: {what}")]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong and what to do.
-        what: String,
-    },
-    /// A point does not fit the site.
-    #[error("survey file {path}, point {id}: {what}")]
-    Point {
-        /// The file.
-        path: PathBuf,
-        /// The point's number.
-        id: u32,
-        /// What is wrong and what to do.
-        what: String,
-    },
-    /// There is no room for more.
-    #[error(
-        "survey file {path}: more than {POINTS_MAX} points or {SURVEY_BYTES_MAX} bytes; \
-         delete points, or begin a new file"
-    )]
-    Full {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-/// Reads a survey file; one that does not exist has no points.
-///
-/// # Errors
-/// [`SurveyError`] names the first line that cannot be read.
-pub fn read(path: &Path) -> Result<Vec<Point>, SurveyError> {
-    let failed = |source| SurveyError::File {
-        path: path.to_owned(),
-        source,
-    };
-    match fs::metadata(path) {
-        Ok(found) if found.len() > SURVEY_BYTES_MAX => {
-            return Err(SurveyError::Full {
-                path: path.to_owned(),
-            });
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        _ => {}
-    }
-    let text = fs::read_to_string(path).map_err(failed)?;
-    let mut points = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.trim_start().starts_with('#') {
-            continue;
-        }
-        let point: Point = serde_json::from_str(line).map_err(|error| SurveyError::Line {
-            path: path.to_owned(),
-            line: number + 1,
-            what: format!("not a survey point: {error}; mend or remove the line"),
-        })?;
-        if points.len() == POINTS_MAX {
-            return Err(SurveyError::Full {
-                path: path.to_owned(),
-            });
-        }
-        points.push(point);
-    }
-    Ok(points)
-}
-
-/// Appends a point.
-///
-/// # Errors
-/// [`SurveyError`] when the file cannot be written.
-pub fn append(path: &Path, point: &Point) -> Result<(), SurveyError> {
-    let mut line = line_of(point);
-    let mut write = || {
-        let torn = fs::read(path).is_ok_and(|text| !text.is_empty() && !text.ends_with(b"\n"));
-        if torn {
-            line.insert(0, '\n');
-        }
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.write_all(line.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|source| SurveyError::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Writes all points in place of those that the file had.
-///
-/// # Errors
-/// [`SurveyError`] when the file cannot be written; it is then what it was.
-pub fn rewrite(path: &Path, points: &[Point]) -> Result<(), SurveyError> {
-    let text: String = points.iter().map(line_of).collect();
-    overwrite(path, &text).map_err(|source| SurveyError::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn line_of(point: &Point) -> String {
-    let mut line = serde_json::to_string(point).expect("points have string keys");
-    line.push('\n');
-    line
-}
-
 /// The points as a survey of the site.
 ///
 /// # Errors
@@ -205,11 +75,8 @@ pub fn placed(points: &[Point], site: &Site, path: &Path) -> Result<Vec<Placed>,
             return Err(SurveyError::Point {
                 path: path.to_owned(),
                 id: point.id,
-                what: format!(
-                    "the site has no floor {:?}; use one of {}",
-                    point.floor,
-                    known.join(", ")
-                ),
+                what: format!("the site has no floor {:?}", point.floor),
+                what_to_do: format!("use one of {}", known.join(", ")),
             });
         };
         let device = devices.binary_search(&point.client.as_str());
@@ -270,10 +137,10 @@ impl PointSighting {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn point(id: u32) -> Point {
+    pub(in super::super) fn point(id: u32) -> Point {
         Point {
             id,
             time: "2026-11-20T10:15:00.000Z".into(),
@@ -292,35 +159,6 @@ mod tests {
                 range_std_m: None,
             }],
         }
-    }
-
-    #[test]
-    fn points_come_back_as_they_were_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("office.survey.ndjson");
-        assert_eq!(read(&path).unwrap(), []);
-        append(&path, &point(1)).unwrap();
-        // Somebody's editor took the last line's end away.
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, text.trim_end()).unwrap();
-        append(&path, &point(2)).unwrap();
-        assert_eq!(read(&path).unwrap(), [point(1), point(2)]);
-        rewrite(&path, &[point(2)]).unwrap();
-        assert_eq!(read(&path).unwrap(), [point(2)]);
-    }
-
-    #[test]
-    fn a_line_that_is_no_point_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("office.survey.ndjson");
-        append(&path, &point(1)).unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, format!("# by hand\n{text}{{\"id\":2,\"x\":1}}\n")).unwrap();
-        let error = read(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("office.survey.ndjson:3: not a survey point: unknown field `x`"),
-            "{error}"
-        );
     }
 
     #[test]

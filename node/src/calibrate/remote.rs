@@ -3,94 +3,62 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
 
 use super::command::table;
 use super::held_back::HeldBack;
 use super::origin::Way;
+use crate::api_client::{ApiClient, Got, escaped};
 
 /// Longest wait for an answer: learning and checking a large site takes a minute.
-const ANSWER_MAX: Duration = Duration::from_secs(300);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(300);
 
-/// A node's API.
-pub(super) struct RemoteNode {
-    base: String,
-    http: ureq::Agent,
+/// The site that is meant: the one named, or the node's only one.
+///
+/// # Errors
+/// Tells which sites there are, or why the node does not say.
+pub(super) fn site(node: &ApiClient, wanted: Option<&str>) -> anyhow::Result<String> {
+    let sites = node.sites()?;
+    match (wanted, &sites[..]) {
+        (Some(wanted), _) if sites.iter().any(|site| site == wanted) => Ok(wanted.to_owned()),
+        (Some(wanted), _) => bail!(
+            "the node serves no site \"{wanted}\"; use one of {}",
+            sites.join(", ")
+        ),
+        (None, [only]) => Ok(only.clone()),
+        (None, _) => bail!(
+            "the node serves {} sites; name one with --site: {}",
+            sites.len(),
+            sites.join(", ")
+        ),
+    }
 }
 
-impl RemoteNode {
-    pub(super) fn new(url: &str) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(5)))
-            .timeout_global(Some(ANSWER_MAX))
-            .http_status_as_error(false);
-        let base = url.trim_end_matches('/');
-        let base = if base.contains("://") {
-            base.to_owned()
-        } else {
-            format!("http://{base}")
-        };
-        Self {
-            base,
-            http: config.build().new_agent(),
-        }
+/// Orders a calibration and waits for what comes of it.
+///
+/// # Errors
+/// Tells in the node's words why there is none; when the answer takes too long, that the order goes
+/// on and where to look.
+pub(super) fn calibrate(node: &ApiClient, site: &str, way: Way) -> anyhow::Result<Value> {
+    let path = format!("sites/{}/calibration", escaped(site));
+    let order = json!({"way": way.as_str()}).to_string();
+    match node.post(&path, &order) {
+        Ok(Got::Answer(text)) => node.read(&path, &text),
+        Ok(Got::Nothing(told)) => bail!(told),
+        Err(error) if is_late(&error) => Err(anyhow!(
+            "no answer in time, but the order goes on; what comes of it is in the node's log and, \
+             if it is kept, at /api/v1/{path}"
+        )),
+        Err(error) => Err(error),
     }
+}
 
-    /// The site that is meant: the one named, or the only one.
-    pub(super) fn site(&self, wanted: Option<&str>) -> anyhow::Result<String> {
-        let url = format!("{}/api/v1/sites", self.base);
-        let answer = self.answer(&url, self.http.get(&url).call())?;
-        let sites: Vec<&str> = (answer["sites"].as_array().into_iter().flatten())
-            .filter_map(|site| site["site"].as_str())
-            .collect();
-        match (wanted, &sites[..]) {
-            (Some(wanted), _) if sites.contains(&wanted) => Ok(wanted.to_owned()),
-            (Some(wanted), _) => bail!(
-                "the node serves no site \"{wanted}\"; use one of {}",
-                sites.join(", ")
-            ),
-            (None, [only]) => Ok((*only).to_owned()),
-            (None, _) => bail!(
-                "the node serves {} sites; name one with --site: {}",
-                sites.len(),
-                sites.join(", ")
-            ),
-        }
-    }
-
-    pub(super) fn calibrate(&self, site: &str, way: Way) -> anyhow::Result<Value> {
-        let url = format!("{}/api/v1/sites/{site}/calibration", self.base);
-        let body = json!({"way": way.as_str()}).to_string();
-        let request = self
-            .http
-            .post(&url)
-            .header("content-type", "application/json");
-        self.answer(&url, request.send(&body))
-    }
-
-    fn answer(
-        &self,
-        url: &str,
-        answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> anyhow::Result<Value> {
-        let mut response = answered.with_context(|| {
-            format!(
-                "no answer from {url}; check that the node runs and that this is its HTTP address"
-            )
-        })?;
-        let is_error = !response.status().is_success();
-        let text = response
-            .body_mut()
-            .read_to_string()
-            .with_context(|| format!("{url} breaks off"))?;
-        let answer: Value = serde_json::from_str(&text)
-            .with_context(|| format!("{url} does not answer as a node of this version does"))?;
-        if is_error {
-            let told = |key: &str| answer["error"][key].as_str().unwrap_or("?").to_owned();
-            bail!("{}; {}", told("what"), told("what_to_do"));
-        }
-        Ok(answer)
+/// Whether the node had the order, but did not answer in time.
+fn is_late(error: &anyhow::Error) -> bool {
+    match error.downcast_ref() {
+        Some(ureq::Error::Timeout(of)) => *of != ureq::Timeout::Connect,
+        _ => false,
     }
 }
 
@@ -106,4 +74,24 @@ pub(super) fn in_words(site: &str, answer: &Value) -> String {
         let _ = write!(text, "\nthe old calibration is kept as {backup}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_without_an_answer_is_said_to_go_on() {
+        // The system accepts the connection, and nobody ever answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = silent.local_addr().unwrap().to_string();
+        let node = ApiClient::new(&url, Duration::from_millis(50));
+        let error = calibrate(&node, "office", Way::Survey).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("the order goes on"), "{told}");
+        assert!(
+            told.ends_with("at /api/v1/sites/office/calibration"),
+            "{told}"
+        );
+    }
 }

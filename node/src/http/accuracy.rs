@@ -1,7 +1,8 @@
 //! `/api/v1/sites/{site}/accuracy`.
 //!
 //! Computed on a thread of its own, at most once in a while per site, and told to everybody who asks
-//! meanwhile.
+//! meanwhile. The computation holds the site's place itself and goes on when who asked for it is gone,
+//! so that asking and leaving starts no second one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,12 +14,12 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use locate::outlook::LeaveOut;
 use site::Site;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::error::ApiError;
 use super::sites::bad_path;
 use super::state::HttpState;
-use super::workers::Workers;
+use super::workers::{Workers, unanswered};
 use crate::body::accuracy::{self, AccuracyBody};
 
 /// Clients looked at: enough for a share of readings to within some percent.
@@ -32,18 +33,19 @@ const WORK_MAX: Duration = Duration::from_secs(2);
 
 /// What was last computed for each site; whoever finds it too old computes, the others wait.
 #[derive(Debug)]
-pub(super) struct Cache(Vec<Mutex<Option<Computed>>>);
+pub(super) struct Cache(Vec<Arc<Mutex<Option<Computed>>>>);
 
 #[derive(Debug, Clone)]
 struct Computed {
     at: Instant,
-    body: Arc<AccuracyBody>,
+    /// An error too is told to all who ask meanwhile: a busy worker is not asked again at once.
+    body: Result<Arc<AccuracyBody>, ApiError>,
 }
 
 impl Cache {
     /// For so many sites.
     pub(super) fn new(sites: usize) -> Self {
-        Self((0..sites).map(|_| Mutex::default()).collect())
+        Self((0..sites).map(|_| Arc::default()).collect())
     }
 }
 
@@ -54,37 +56,39 @@ pub(super) async fn show(
     let Path(id) = path.map_err(bad_path)?;
     let (index, _) = state.site(&id)?;
     let workers = state.workers()?;
-    let cache = state.accuracy.clone();
-    let mut cached = cache.0[index].lock().await;
-    let computed = match cached.as_ref().filter(|known| known.at.elapsed() < FRESH) {
+    let place = state.accuracy.0[index].clone().lock_owned().await;
+    let known = place.as_ref().filter(|known| known.at.elapsed() < FRESH);
+    let computed = match known {
         Some(known) => known.clone(),
         None => {
             let sites = state.sites.clone();
-            let body = tokio::task::spawn_blocking(move || {
-                compute(workers.as_ref(), index, &sites[index].site)
+            let computing = tokio::task::spawn_blocking(move || {
+                renew(place, || {
+                    compute(workers.as_ref(), index, &sites[index].site)
+                })
             });
-            let body = body.await.map_err(|_| ApiError::broken())??;
-            let computed = Computed {
-                at: Instant::now(),
-                body: Arc::new(body),
-            };
-            cached.insert(computed).clone()
+            computing.await.map_err(|_| ApiError::broken())?
         }
     };
-    drop(cached);
-    let told = accuracy::Told::new(&computed.body, computed.at.elapsed());
+    let body = computed.body?;
+    let told = accuracy::Told::new(&body, computed.at.elapsed());
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(told)).into_response())
 }
 
+/// Computes and keeps the result; the place is held until it is there.
+fn renew(
+    mut place: OwnedMutexGuard<Option<Computed>>,
+    compute: impl FnOnce() -> Result<AccuracyBody, ApiError>,
+) -> Computed {
+    let body = compute().map(Arc::new);
+    let at = Instant::now();
+    place.insert(Computed { at, body }).clone()
+}
+
 fn compute(workers: &dyn Workers, index: usize, site: &Site) -> Result<AccuracyBody, ApiError> {
-    let model = workers.model(index).ok_or_else(|| {
-        ApiError::unavailable(
-            "the site's worker is too busy to answer",
-            "try again in some seconds",
-        )
-    })?;
-    let beacons = workers.beacons(index);
-    let mut windows = workers.sample(index, CLIENTS_MAX);
+    let model = workers.model(index).map_err(unanswered)?;
+    let beacons = workers.beacons(index).map_err(unanswered)?;
+    let mut windows = workers.sample(index, CLIENTS_MAX).map_err(unanswered)?;
     // A client that had two fixes in the sample counts once, with the newer one.
     windows.sort_by_key(|window| (window.client, window.at_us));
     windows.dedup_by(|later, earlier| {

@@ -42,6 +42,16 @@ impl ApiError {
         )
     }
 
+    /// 421: the request is for another host than this.
+    pub(super) fn misdirected(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, what, what_to_do)
+    }
+
+    /// 403: whoever asks may not give this order.
+    pub(super) fn forbidden(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, what, what_to_do)
+    }
+
     /// 409: what is there does not allow it.
     pub(super) fn conflict(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, what, what_to_do)
@@ -60,6 +70,11 @@ impl ApiError {
     /// 503: not now.
     pub(super) fn unavailable(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, what, what_to_do)
+    }
+
+    /// 500: something here fails, and somebody must look.
+    pub(super) fn failed(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, what, what_to_do)
     }
 
     /// 500: a mistake of ours.

@@ -14,6 +14,7 @@ use wire::ClientId;
 use super::error::ApiError;
 use super::sites::bad_path;
 use super::state::HttpState;
+use super::workers::unanswered;
 use crate::body::explain::{Evidence, ExplainBody};
 use crate::body::fix::FixBody;
 use crate::latest::Published;
@@ -31,25 +32,19 @@ pub(super) async fn explain(
         )
     })?;
     let workers = state.workers()?;
-    let _turn = state.explaining.clone().try_acquire_owned().map_err(|_| {
+    let turn = state.explaining.clone().try_acquire_owned().map_err(|_| {
         ApiError::unavailable(
             "too many explanations are being made",
             "try again in some seconds",
         )
     })?;
     let explained = tokio::task::spawn_blocking(move || {
-        let window = workers.window(index, client).ok_or_else(not_heard)?;
+        // Held by the work, not by who asked for it: whoever asks and leaves frees no thread.
+        let _turn = turn;
+        let window = workers.window(index, client).map_err(unanswered)?;
         answer(&state, index, client, &window)
     });
     explained.await.map_err(|_| ApiError::broken())?
-}
-
-fn not_heard() -> ApiError {
-    ApiError::not_found(
-        "no access point of this site has heard this client in the last minute",
-        "take a client from /api/v1/sites/{site}/fixes; if it is one of them, the site's worker is too \
-         busy to answer: try again",
-    )
 }
 
 fn answer(

@@ -2,13 +2,14 @@
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
 use super::error::ApiError;
+use super::guard::guard;
 use super::state::HttpState;
 use super::{accuracy, calibration, explain, fixes, page, sites, status, survey, truth};
 
@@ -63,6 +64,7 @@ pub fn router(state: HttpState) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(CompressionLayer::new().compress_when(compressed))
+        .layer(from_fn_with_state(state.clone(), guard))
         .layer(map_response(never_sniffed))
         .with_state(state)
 }

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::accuracy;
 use super::error::ApiError;
+use super::guard::Hosts;
 use super::health::Health;
 use super::limits::{EXPLAINING_MAX, LISTENING_MAX, STREAMS_MAX};
 use super::workers::Workers;
@@ -39,6 +40,8 @@ pub struct HttpState {
     pub(super) explaining: Arc<Semaphore>,
     pub(super) accuracy: Arc<accuracy::Cache>,
     workers: Option<Arc<dyn Workers>>,
+    /// Under which hosts the node is known.
+    pub(super) hosts: Arc<Hosts>,
     pub(super) closing: watch::Sender<bool>,
     status: Arc<StatusSource>,
 }
@@ -66,8 +69,18 @@ impl HttpState {
             accuracy: Arc::new(accuracy::Cache::new(sites.len())),
             workers: None,
             sites,
+            hosts: Arc::default(),
             closing: watch::Sender::new(false),
             status: Arc::new(status),
+        }
+    }
+
+    /// Known under these hosts too, besides loopback addresses and `localhost`.
+    #[must_use]
+    pub fn with_hosts(self, hosts: &[String]) -> Self {
+        Self {
+            hosts: Arc::new(Hosts::new(hosts)),
+            ..self
         }
     }
 

@@ -1,8 +1,6 @@
 //! `/api/v1/sites/{site}/survey`: "I am here" points, as they are taken, listed and removed.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod listen;
 
 use axum::Json;
 use axum::body::Body;
@@ -10,31 +8,25 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use locate::{RangeReading, Sighting};
+use ingest::ReplaceError;
 use nalgebra::Point2;
 use serde::{Deserialize, Serialize};
-use site::{RadioIndex, Site};
+use site::Site;
 
+use self::listen::{Listened, listen, merge};
 use super::error::ApiError;
 use super::etag::tagged;
 use super::request::json_body;
 use super::sites::{bad_path, json_bytes};
 use super::state::HttpState;
 use crate::body::time::{now_us, rfc3339};
-use crate::calibrate::desk::{Desk, DeskError, HeardClient};
-use crate::calibrate::points::{Point, PointSighting, floor_index};
+use crate::calibrate::desk::DeskError;
+use crate::calibrate::points::{Point, floor_index};
+use crate::calibrate::survey_file::SurveyError;
 
-/// How long a client is listened to, in seconds: by default, at least, at most.
-const SECONDS: (f64, f64, f64) = (5.0, 0.2, 30.0);
-
-/// Readings that are older than this when listening begins are of where the client was before.
-const OLD_READING_S: f64 = 1.0;
-
-/// Fixes listened to at most: a node makes two a second.
-const WINDOWS_MAX: usize = 200;
-
-/// When to ask again after an answer that told nothing new.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a client is listened to, in seconds: by default, at least, at most. The least is that of
+/// two fixes, since a node makes two a second and the first may come late.
+const SECONDS: (f64, f64, f64) = (5.0, 1.0, 30.0);
 
 /// "I am here."
 #[derive(Debug, Deserialize)]
@@ -125,13 +117,14 @@ pub(super) async fn take(
             "take a client from /api/v1/sites/{site}/fixes",
         )
     })?;
-    let _turn = state.listening.try_acquire().map_err(|_| {
+    let permit = state.listening.clone().try_acquire_owned().map_err(|_| {
         ApiError::unavailable(
             "too many clients are being listened to",
             "try again in some seconds",
         )
     })?;
-    let windows = listen(&desk, index, client, seconds).await?;
+    let listened = listen(desk.live(), permit, index, client, seconds).await?;
+    let Listened { windows, seconds } = listened;
     let sightings = merge(&windows, site);
     if sightings.is_empty() {
         return Err(ApiError::conflict(
@@ -189,22 +182,42 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|_| ApiError::unavailable("the work broke off", "look at the node's log"))
+        .map_err(|_| ApiError::broken())
 }
 
-/// What a desk's refusal is over HTTP.
+/// What a desk's refusal is over HTTP: `409` where files or another order stand in the way, `503`
+/// where waiting helps, `500` with a line in the log where somebody must look.
 pub(super) fn refused(error: DeskError) -> ApiError {
-    let what = match std::error::Error::source(&error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
-    let (what, what_to_do) = match what.split_once("; ") {
-        Some((what, what_to_do)) => (what.to_owned(), what_to_do.to_owned()),
-        None => (what, "look at the node's log".to_owned()),
-    };
+    let mut what = error.what();
+    let mut causes = std::error::Error::source(&error);
+    // What a survey error says is said already; its own cause is not.
+    if matches!(error, DeskError::Survey(_)) {
+        causes = causes.and_then(std::error::Error::source);
+    }
+    if !matches!(error, DeskError::Cancelled(_)) {
+        while let Some(cause) = causes {
+            what = format!("{what}: {cause}");
+            causes = cause.source();
+        }
+    }
+    let what_to_do = error.what_to_do();
     match error {
-        DeskError::NoFiles { .. } | DeskError::Busy { .. } => ApiError::conflict(what, what_to_do),
-        _ => ApiError::unavailable(what, what_to_do),
+        DeskError::NoFiles { .. }
+        | DeskError::Busy { .. }
+        | DeskError::Replace(ReplaceError::Shape { .. })
+        | DeskError::Survey(
+            SurveyError::Full { .. }
+            | SurveyError::Line { .. }
+            | SurveyError::Point { .. }
+            | SurveyError::Spent { .. },
+        ) => ApiError::conflict(what, what_to_do),
+        DeskError::Cancelled(_) | DeskError::Ask(_) | DeskError::Replace(_) => {
+            ApiError::unavailable(what, what_to_do)
+        }
+        _ => {
+            tracing::error!("{what}; {what_to_do}");
+            ApiError::failed(what, what_to_do)
+        }
     }
 }
 
@@ -245,101 +258,4 @@ fn check(here: &Here, site: &Site) -> Result<f64, ApiError> {
         ));
     }
     Ok(seconds)
-}
-
-/// The windows of the client's fixes for so many seconds.
-async fn listen(
-    desk: &Arc<Desk>,
-    site: usize,
-    client: wire::ClientId,
-    seconds: f64,
-) -> Result<Vec<HeardClient>, ApiError> {
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let mut windows: Vec<HeardClient> = Vec::new();
-    while Instant::now() < until && windows.len() < WINDOWS_MAX {
-        let live = desk.live().clone();
-        let Some(window) = blocking(move || live.window(site, client)).await? else {
-            break;
-        };
-        let is_new = windows.last().is_none_or(|last| last.at_us < window.at_us);
-        if window.is_fresh && is_new {
-            windows.push(window);
-        } else {
-            tokio::time::sleep(ASK_AGAIN).await;
-        }
-    }
-    Ok(windows)
-}
-
-/// Each radio's mean over the windows; a reading that two windows show counts once.
-fn merge(windows: &[HeardClient], site: &Site) -> Vec<PointSighting> {
-    let began_us = windows.first().map_or(0, |window| window.at_us) as f64 - OLD_READING_S * 1e6;
-    let mut merged: BTreeMap<RadioIndex, Merged> = BTreeMap::new();
-    for window in windows {
-        for sighting in &window.sightings {
-            let heard_us = window.at_us as f64 - f64::from(sighting.age_s) * 1e6;
-            let known = merged.entry(sighting.radio).or_default();
-            // Ages are told in single precision.
-            if heard_us > known.heard_us.max(began_us) + 2_000.0 {
-                known.add(sighting, heard_us);
-            }
-        }
-    }
-    (merged.iter())
-        .filter_map(|(radio, merged)| PointSighting::of(&merged.sighting(*radio)?, site))
-        .collect()
-}
-
-#[derive(Default)]
-struct Merged {
-    heard_us: f64,
-    count: u32,
-    rssi: Mean,
-    range: Mean,
-    range_deviation_m: Option<f32>,
-}
-
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    weight: f64,
-}
-
-impl Mean {
-    fn add(&mut self, value: f32, weight: f64) {
-        self.sum += f64::from(value) * weight;
-        self.weight += weight;
-    }
-
-    fn value(&self) -> Option<f32> {
-        (self.weight > 0.0).then(|| (self.sum / self.weight) as f32)
-    }
-}
-
-impl Merged {
-    fn add(&mut self, sighting: &Sighting, heard_us: f64) {
-        let weight = f64::from(sighting.count.max(1));
-        self.heard_us = heard_us;
-        self.count += u32::from(sighting.count.max(1));
-        if let Some(rssi_dbm) = sighting.rssi_dbm {
-            self.rssi.add(rssi_dbm, weight);
-        }
-        if let Some(range) = sighting.range {
-            self.range.add(range.distance_m, 1.0);
-            self.range_deviation_m = range.deviation_m;
-        }
-    }
-
-    fn sighting(&self, radio: RadioIndex) -> Option<Sighting> {
-        (self.count > 0).then(|| Sighting {
-            radio,
-            rssi_dbm: self.rssi.value(),
-            count: u16::try_from(self.count).unwrap_or(u16::MAX),
-            age_s: 0.0,
-            range: self.range.value().map(|distance_m| RangeReading {
-                distance_m,
-                deviation_m: self.range_deviation_m,
-            }),
-        })
-    }
 }

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod caller;
+mod description;
 mod resources;
 mod streams;
 mod surface;

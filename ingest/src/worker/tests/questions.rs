@@ -1,11 +1,14 @@
 //! Questions to a worker, and the beacons that it keeps.
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
+use crossbeam::channel::{Receiver, TryRecvError, bounded};
 use wire::{ClientName, named_client_id};
 
 use super::*;
 use crate::beacons::BeaconReading;
-use crate::question::{Ask, Asker, ClientWindow, ReplaceError};
+use crate::limits::{QUESTIONS_WAITING_MAX, WATCHES_MAX};
+use std::time::Duration;
+
+use crate::question::{Answer, Ask, AskError, Asker, ClientWindow, ReplaceError, Replaced};
 
 fn beacon_of(ap: &str, rssi_dbm: i8) -> Observation {
     let name = ClientName::new(ap).unwrap();
@@ -16,8 +19,10 @@ fn beacon_of(ap: &str, rssi_dbm: i8) -> Observation {
     }
 }
 
+type Answered<A> = Receiver<Result<A, AskError>>;
+
 impl Rig {
-    fn ask<A>(&mut self, ask: impl FnOnce(Sender<A>) -> Ask, now_us: u64) -> Receiver<A> {
+    fn ask<A>(&mut self, ask: impl FnOnce(Answer<A>) -> Ask, now_us: u64) -> Answered<A> {
         let (answer, answered) = bounded(1);
         let question = Question {
             site: 0,
@@ -27,12 +32,12 @@ impl Rig {
         answered
     }
 
-    fn ask_client(&mut self, client: u64, now_us: u64) -> Receiver<ClientWindow> {
+    fn ask_client(&mut self, client: u64, now_us: u64) -> Answered<ClientWindow> {
         self.ask(|answer| Ask::Client(ClientId(client), answer), now_us)
     }
 
     fn beacons(&mut self) -> Vec<BeaconReading> {
-        self.ask(Ask::Beacons, BEGAN).try_recv().unwrap()
+        self.ask(Ask::Beacons, BEGAN).try_recv().unwrap().unwrap()
     }
 }
 
@@ -96,7 +101,7 @@ fn a_replay_answers_on_the_recordings_clock() {
     let today = 1_000_000 * BEGAN;
     let answered = rig.ask_client(7, today);
     rig.worker.handle_tick(today + 3 * SECOND);
-    let window = answered.try_recv().unwrap();
+    let window = answered.try_recv().unwrap().unwrap();
     assert_eq!(window.sightings.len(), 1);
     assert!(window.at_us.abs_diff(BEGAN) < 40_000, "{}", window.at_us);
 }
@@ -115,7 +120,7 @@ fn a_window_is_what_the_next_fix_was_made_of() {
         "no fix yet"
     );
     rig.tick_through(BEGAN);
-    let window = answered.try_recv().unwrap();
+    let window = answered.try_recv().unwrap().unwrap();
     let sent = rig.take_fixes()[0];
     assert_eq!((window.client, window.fix), (ClientId(7), Some(sent.fix)));
     assert_eq!(window.at_us, sent.sent_at_us);
@@ -132,7 +137,7 @@ fn a_window_is_what_the_next_fix_was_made_of() {
     assert_eq!(heard, expected);
     // The same evidence gives the same fix again.
     let mut track = window.track_before.unwrap();
-    let mut locator = locate::Locator::new(rig.worker.sites[0].model.clone());
+    let mut locator = locate::Locator::new(window.model.clone());
     let now_s = window.at_us as f64 * 1e-6;
     let again = locator.locate(&window.sightings, &mut track, now_s);
     assert_eq!(again.unwrap().position_in_site, sent.fix.position_in_site);
@@ -149,7 +154,7 @@ fn what_is_too_old_for_the_fix_is_told_apart() {
     rig.deliver(1, &[heard(7, -60, later)], later);
     let answered = rig.ask_client(7, later);
     rig.tick_through(later);
-    let window = answered.try_recv().unwrap();
+    let window = answered.try_recv().unwrap().unwrap();
     let radios = |sightings: &[locate::Sighting]| -> Vec<u16> {
         sightings.iter().map(|s| s.radio.0).collect()
     };
@@ -171,7 +176,7 @@ fn without_a_fix_in_time_the_line_answers() {
     assert_eq!(answered.try_recv().err(), Some(TryRecvError::Empty));
     rig.tick_through(BEGAN + 2 * SECOND);
     assert!(rig.take_fixes().is_empty());
-    let window = answered.try_recv().unwrap();
+    let window = answered.try_recv().unwrap().unwrap();
     assert_eq!((window.fix, window.track_before), (None, None));
     assert!(window.at_us.abs_diff(BEGAN) < 40_000, "{}", window.at_us);
     let ages: Vec<_> = window.sightings.iter().map(|s| s.age_s.round()).collect();
@@ -180,17 +185,33 @@ fn without_a_fix_in_time_the_line_answers() {
 }
 
 #[test]
-fn nobody_answers_for_unknown_clients_and_sites() {
+fn what_a_worker_does_not_know_is_refused_at_once() {
     let mut rig = Rig::live(1);
     let answered = rig.ask_client(7, BEGAN);
-    assert_eq!(answered.try_recv().err(), Some(TryRecvError::Disconnected));
+    assert_eq!(answered.try_recv().unwrap().err(), Some(AskError::Unknown));
     let (answer, answered) = bounded(1);
     let question = Question {
         site: 9,
         ask: Ask::Beacons(answer),
     };
     rig.worker.handle_question(question, BEGAN);
-    assert_eq!(answered.try_recv().err(), Some(TryRecvError::Disconnected));
+    assert_eq!(answered.try_recv(), Ok(Err(AskError::Unknown)));
+}
+
+#[test]
+fn with_too_many_watching_a_further_one_hears_that_the_worker_is_busy() {
+    let mut rig = Rig::live(1);
+    rig.deliver(0, &[heard(7, -50, BEGAN)], BEGAN);
+    let waiting: Vec<_> = (0..WATCHES_MAX).map(|_| rig.ask_client(7, BEGAN)).collect();
+    let samples: Vec<_> = (0..WATCHES_MAX)
+        .map(|_| rig.ask(|answer| Ask::Sample(1, answer), BEGAN))
+        .collect();
+    let refused = rig.ask_client(7, BEGAN).try_recv().unwrap();
+    assert_eq!(refused.err(), Some(AskError::Busy));
+    let refused = rig.ask(|answer| Ask::Sample(1, answer), BEGAN).try_recv();
+    assert_eq!(refused.unwrap().err(), Some(AskError::Busy));
+    assert!(waiting.iter().all(|answered| answered.is_empty()));
+    assert!(samples.iter().all(|answered| answered.is_empty()));
 }
 
 #[test]
@@ -202,10 +223,10 @@ fn a_sample_holds_the_next_fixes_and_no_more() {
     let few = rig.ask(|answer| Ask::Sample(4, answer), BEGAN);
     let more = rig.ask(|answer| Ask::Sample(100, answer), BEGAN);
     rig.tick_through(BEGAN);
-    assert_eq!(few.try_recv().unwrap().len(), 4);
+    assert_eq!(few.try_recv().unwrap().unwrap().len(), 4);
     assert_eq!(more.try_recv().err(), Some(TryRecvError::Empty));
     rig.tick_through(BEGAN + SECOND);
-    let windows = more.try_recv().unwrap();
+    let windows = more.try_recv().unwrap().unwrap();
     assert_eq!(windows.len(), 9);
     assert!(windows.iter().all(|window| window.fix.is_some()));
 }
@@ -224,16 +245,36 @@ fn a_new_model_is_used_and_tracks_survive_it() {
         ..ModelOptions::default()
     };
     let model = Arc::new(Model::new(&hall(), &Calibration::default(), &options));
-    let locator = Box::new(locate::Locator::new(model));
+    let locator = Box::new(locate::Locator::new(model.clone()));
     let later = BEGAN + SECOND;
     let replaced = rig.ask(|answer| Ask::Replace(locator, answer), later);
-    assert_eq!(replaced.try_recv(), Ok(Ok(())));
+    assert_eq!(replaced.try_recv().unwrap().unwrap().outcome, Ok(()));
     assert_eq!(*rig.worker.shards[0].track_of(7).unwrap(), track);
     rig.deliver(0, &[heard(7, -50, later)], later);
     rig.tick_through(later);
     assert_eq!(rig.take_fixes()[0].fix.position_in_site.z, 2.0);
-    let in_use = rig.ask(Ask::Model, later).try_recv().unwrap();
-    assert!(Arc::ptr_eq(&in_use, &rig.worker.sites[0].model));
+    let in_use = rig.ask(Ask::Model, later).try_recv().unwrap().unwrap();
+    assert!(Arc::ptr_eq(&in_use, &model));
+}
+
+#[test]
+fn the_old_model_comes_back_to_who_replaced_it_and_is_freed_there() {
+    let mut rig = Rig::live(1);
+    let in_use = rig.ask(Ask::Model, BEGAN).try_recv().unwrap().unwrap();
+    let old = Arc::downgrade(&in_use);
+    drop(in_use);
+    let model = Model::new(&hall(), &Calibration::default(), &ModelOptions::default());
+    let locator = Box::new(locate::Locator::new(Arc::new(model)));
+    let answered = rig.ask(|answer| Ask::Replace(locator, answer), BEGAN);
+    let Replaced { outcome, unused } = answered.try_recv().unwrap().unwrap();
+    assert_eq!(outcome, Ok(()));
+    assert!(std::ptr::eq(old.as_ptr(), Arc::as_ptr(unused.model())));
+    drop(unused);
+    assert_eq!(
+        old.strong_count(),
+        0,
+        "the worker still holds the old model"
+    );
 }
 
 #[test]
@@ -250,11 +291,11 @@ fn a_model_of_another_building_is_refused() {
         floors: 1,
         offered_floors: 1,
     };
-    assert_eq!(replaced.try_recv(), Ok(Err(expected)));
+    assert_eq!(replaced.try_recv().unwrap().unwrap().outcome, Err(expected));
 }
 
 #[test]
-fn each_worker_is_asked_about_its_sites_and_a_stopped_one_says_nothing() {
+fn each_worker_is_asked_about_its_sites_and_a_stopped_one_says_so() {
     let (asker, ends) = Asker::new(2);
     let [_, end] = &ends[..] else { panic!() };
     std::thread::scope(|scope| {
@@ -264,10 +305,37 @@ fn each_worker_is_asked_about_its_sites_and_a_stopped_one_says_nothing() {
             let Ask::Beacons(answer) = question.ask else {
                 panic!()
             };
-            answer.try_send(Vec::new()).unwrap();
+            answer.try_send(Ok(Vec::new())).unwrap();
+            // And dies with the next one in its hands.
+            drop(end.recv().unwrap());
         });
-        assert_eq!(asker.ask(3, Ask::Beacons), Some(Vec::new()));
+        assert_eq!(asker.ask(3, Ask::Beacons), Ok(Vec::new()));
+        assert_eq!(asker.ask(3, Ask::Beacons), Err(AskError::Stopped));
     });
     drop(ends);
-    assert_eq!(asker.ask(3, Ask::Beacons), None);
+    assert_eq!(asker.ask(3, Ask::Beacons), Err(AskError::Stopped));
+}
+
+#[test]
+fn a_worker_that_does_not_come_to_a_question_is_busy_and_so_is_a_full_queue() {
+    let (asker, _ends) = Asker::new(1);
+    for _ in 0..QUESTIONS_WAITING_MAX {
+        let told = asker.ask_within(Duration::ZERO, 0, Ask::Beacons);
+        assert_eq!(told, Err(AskError::Busy));
+    }
+    // The queue is full: this one does not even wait.
+    assert_eq!(asker.ask(0, Ask::Beacons), Err(AskError::Busy));
+}
+
+#[test]
+fn an_order_that_nobody_answered_yet_is_not_called_void() {
+    let told = |why| ReplaceError::unanswered(2, why);
+    assert_eq!(told(AskError::Busy), ReplaceError::Silent);
+    assert!(
+        told(AskError::Busy)
+            .to_string()
+            .contains("may come into use later")
+    );
+    assert_eq!(told(AskError::Stopped), ReplaceError::Stopped);
+    assert_eq!(told(AskError::Unknown), ReplaceError::Site(2));
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use site::Site;
 
 use super::run;
-use crate::calibrate::points::{self, Point, PointSighting};
+use crate::calibrate::points::{Point, PointSighting};
+use crate::calibrate::survey_file;
 use crate::cli::{Cli, Command};
 
 const HALL: &str = r#"
@@ -66,7 +67,7 @@ fn write_survey(folder: &Path) {
                     }
                 });
         let point = Point {
-            id: number + 1,
+            id: 0,
             time: "2026-11-20T10:15:00.000Z".into(),
             client: "surveyor".into(),
             floor: "1".into(),
@@ -76,7 +77,7 @@ fn write_survey(folder: &Path) {
             seconds: 5.0,
             sightings: sightings.collect(),
         };
-        points::append(&folder.join("hall.survey.ndjson"), &point).unwrap();
+        survey_file::add(&folder.join("hall.survey.ndjson"), point).unwrap();
     }
 }
 
@@ -115,7 +116,7 @@ fn what_cannot_be_done_is_said_with_what_to_do() {
     );
     check(
         "--self --node http://127.0.0.1:1",
-        "check that the node runs and that this is its HTTP address",
+        "name the node's HTTP address with --node",
     );
 }
 
@@ -177,4 +178,5 @@ fn a_survey_is_checked_stored_and_set_aside_again() {
     assert!(!stored.exists());
     let still = calibrate(here, "--none --site @/hall.toml").unwrap();
     assert!(still.contains("follows its site file already"), "{still}");
+    assert!(still.contains("name that one with --out"), "{still}");
 }

@@ -1,9 +1,12 @@
 //! Survey points and calibration, over HTTP, with a worker that hears what the test says.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
-use ingest::{BeaconReading, ReplaceError};
+use futures_util::FutureExt as _;
+use ingest::{AskError, BeaconReading, ReplaceError};
 use locate::{Model, Sighting};
 use serde_json::{Value, json};
 use site::{RadioIndex, Site};
@@ -12,7 +15,8 @@ use tokio::net::TcpStream;
 use wire::ClientId;
 
 use super::caller::{Answer, Running};
-use crate::calibrate::desk::{Desk, HeardClient, Live};
+use crate::calibrate::desk::Desk;
+use crate::calibrate::live::{HeardClient, Live};
 use crate::http::{HttpState, SiteEntry};
 use crate::latest::Hub;
 use crate::sites;
@@ -41,6 +45,11 @@ struct Worker {
     place: Mutex<Option<[f64; 3]>>,
     clock_us: Mutex<u64>,
     models: Mutex<Vec<Arc<Model>>>,
+    /// Why windows are not told.
+    why_not: Mutex<Option<AskError>>,
+    samples: AtomicUsize,
+    /// What the next sample waits for.
+    gate: Mutex<Option<Receiver<()>>>,
 }
 
 impl Worker {
@@ -66,11 +75,14 @@ impl Worker {
 }
 
 impl Live for Worker {
-    fn window(&self, _: usize, client: ClientId) -> Option<HeardClient> {
-        let place = (*self.place.lock().unwrap())?;
+    fn window(&self, _: usize, client: ClientId) -> Result<HeardClient, AskError> {
+        if let Some(why) = *self.why_not.lock().unwrap() {
+            return Err(why);
+        }
+        let place = (*self.place.lock().unwrap()).ok_or(AskError::Unknown)?;
         let mut clock_us = self.clock_us.lock().unwrap();
         *clock_us += 500_000;
-        Some(HeardClient {
+        Ok(HeardClient {
             client,
             sightings: Self::sightings(place),
             is_fresh: true,
@@ -78,12 +90,17 @@ impl Live for Worker {
         })
     }
 
-    fn sample(&self, _: usize, _: usize) -> Vec<HeardClient> {
-        Vec::new()
+    fn sample(&self, _: usize, _: usize) -> Result<Vec<HeardClient>, AskError> {
+        self.samples.fetch_add(1, Ordering::SeqCst);
+        // Until the other end is dropped.
+        if let Some(gate) = self.gate.lock().unwrap().take() {
+            let _ = gate.recv();
+        }
+        Ok(Vec::new())
     }
 
-    fn beacons(&self, _: usize) -> Vec<BeaconReading> {
-        Vec::new()
+    fn beacons(&self, _: usize) -> Result<Vec<BeaconReading>, AskError> {
+        Ok(Vec::new())
     }
 
     fn replace_model(&self, _: usize, model: Arc<Model>) -> Result<(), ReplaceError> {
@@ -107,10 +124,10 @@ async fn serving(folder: &Path) -> (Running, Arc<Worker>, Arc<Desk>) {
 }
 
 impl Running {
-    async fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+    pub(super) async fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n{kind}content-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{kind}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -126,7 +143,7 @@ impl Running {
 }
 
 fn here(x_m: f64, y_m: f64) -> Value {
-    json!({"client": "0000000000000007", "x_m": x_m, "y_m": y_m, "floor": "1", "seconds": 0.2})
+    json!({"client": "0000000000000007", "x_m": x_m, "y_m": y_m, "floor": "1", "seconds": 1.0})
 }
 
 fn what(answer: &Answer) -> String {
@@ -233,7 +250,7 @@ async fn what_cannot_be_is_refused_in_words() {
     let silent = node.post(&survey, &here(3.0, 4.0)).await;
     assert_eq!(silent.status, 409);
     assert!(
-        what(&silent).contains("nobody heard this client within 0.2 s"),
+        what(&silent).contains("nobody heard this client within 1 s"),
         "{}",
         what(&silent)
     );
@@ -265,7 +282,7 @@ async fn what_cannot_be_is_refused_in_words() {
     check(json!({"x": "y".repeat(5_000)}), 413, "4096 bytes").await;
     let mut long = here(3.0, 4.0);
     long["seconds"] = json!(600);
-    check(long, 400, "listen for 0.2 to 30 s").await;
+    check(long, 400, "listen for 1 to 30 s").await;
 
     let form = "content-type: text/plain\r\n";
     let foreign = node
@@ -320,6 +337,11 @@ async fn an_edited_file_is_used_and_a_bad_one_is_not() {
     assert!(worker.models.lock().unwrap().is_empty());
     std::fs::write(&file, table("rssi_at_1m_dbm")).unwrap();
     desk.look(0);
+    assert!(
+        worker.models.lock().unwrap().is_empty(),
+        "it may be half written"
+    );
+    desk.look(0);
     desk.look(0);
     assert_eq!(worker.models.lock().unwrap().len(), 1);
     let used = node.json(&format!("{AT}/calibration")).await;
@@ -336,10 +358,99 @@ async fn an_edited_file_is_used_and_a_bad_one_is_not() {
 
     std::fs::remove_file(&file).unwrap();
     desk.look(0);
+    desk.look(0);
     let gone = node.json(&format!("{AT}/calibration")).await;
     assert_eq!(
         (&gone["way"], &gone["refused"]),
         (&json!("none"), &Value::Null)
     );
     node.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_client_left_goes_on_and_the_next_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, worker, _) = serving(folder.path()).await;
+    let calibration = format!("{AT}/calibration");
+    let (open, gate) = channel();
+    *worker.gate.lock().unwrap() = Some(gate);
+    {
+        let order = json!({"way": "self"});
+        let asked = node.post(&calibration, &order);
+        let mut asked = std::pin::pin!(asked);
+        // Until the worker is asked; then the client leaves.
+        while worker.samples.load(Ordering::SeqCst) == 0 {
+            assert!(asked.as_mut().now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+    }
+    for _ in 0..3 {
+        let busy = node.post(&calibration, &json!({"way": "none"})).await;
+        assert_eq!(busy.status, 409);
+        let told = what(&busy);
+        assert!(told.contains("\"office\" is being calibrated"), "{told}");
+    }
+    assert_eq!(worker.samples.load(Ordering::SeqCst), 1);
+    drop(open);
+    while node
+        .post(&calibration, &json!({"way": "none"}))
+        .await
+        .status
+        != 200
+    {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        worker.samples.load(Ordering::SeqCst),
+        3,
+        "it went on to its end"
+    );
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_busy_worker_is_not_told_as_a_client_that_nobody_hears() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, worker, _) = serving(folder.path()).await;
+    for (why, words) in [
+        (AskError::Busy, "too busy to tell"),
+        (AskError::Stopped, "has stopped"),
+    ] {
+        *worker.why_not.lock().unwrap() = Some(why);
+        let answer = node.post(&format!("{AT}/survey"), &here(3.0, 4.0)).await;
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        assert!(what(&answer).contains(words), "{}", what(&answer));
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_survey_that_takes_no_more_is_a_conflict_and_a_disk_that_fails_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, worker, _) = serving(folder.path()).await;
+    *worker.place.lock().unwrap() = Some([3.0, 4.0, 1.2]);
+    let survey = folder.path().join("office.survey.ndjson");
+    let check = async |status: u16, words: &str| {
+        let answer = node.post(&format!("{AT}/survey"), &here(3.0, 4.0)).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(what(&answer).contains(words), "{}", what(&answer));
+    };
+    fill(&survey);
+    check(409, "delete points, or begin a new file").await;
+    std::fs::write(&survey, "{}\n").unwrap();
+    check(409, "mend or remove the line").await;
+    let order = node
+        .post(&format!("{AT}/calibration"), &json!({"way": "survey"}))
+        .await;
+    assert_eq!(order.status, 409, "{}", order.text());
+    std::fs::remove_file(&survey).unwrap();
+    std::fs::create_dir(&survey).unwrap();
+    check(500, "cannot be read or written").await;
+    node.stop().await;
+}
+
+/// As long as a survey may be.
+fn fill(survey: &Path) {
+    let bytes = crate::calibrate::survey_file::SURVEY_BYTES_MAX as usize;
+    std::fs::write(survey, format!("#{}\n", " ".repeat(bytes - 2))).unwrap();
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use super::caller::Running;
+use super::caller::{Answer, Running};
 use super::office;
 use crate::http::page::FILES;
 use crate::http::routes::table;
@@ -119,13 +121,66 @@ async fn metrics_and_description_are_served() {
 async fn resources_that_are_only_read_say_so() {
     let (state, ..) = office();
     let node = Running::start(state).await;
-    let mut stream = tokio::net::TcpStream::connect(node.address).await.unwrap();
-    let request = "DELETE /api/v1/sites HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n";
-    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
-        .await
-        .unwrap();
-    let answer = super::caller::read_until(&mut stream, "}}").await;
-    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
-    assert!(answer.contains("nearly all are GET"), "{answer}");
+    let request = "DELETE /api/v1/sites HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let answer = answer_to(&node, request).await;
+    assert_eq!(answer.status, 405);
+    let text = answer.text();
+    assert!(text.contains("nearly all are GET"), "{text}");
+    node.stop().await;
+}
+
+/// The status and body that a request's bytes get.
+async fn answer_to(node: &Running, request: &str) -> Answer {
+    let mut stream = TcpStream::connect(node.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    Answer::parse(&bytes)
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_reads_nothing_and_orders_nothing() {
+    let (state, ..) = office();
+    let hosts = ["map.example.org".to_owned()];
+    let node = Running::start(state.with_hosts(&hosts)).await;
+    let ask = async |method: &str, path: &str, lines: &str| {
+        let request = format!("{method} {path} HTTP/1.1\r\n{lines}connection: close\r\n\r\n");
+        answer_to(&node, &request).await
+    };
+    // What is not there is guarded as what is, and no path is forgotten.
+    for path in ["/", "/api/v1/sites", "/livez", "/metrics", "/nowhere"] {
+        let answer = ask("GET", path, "host: evil.example:8080\r\n").await;
+        assert_eq!(answer.status, 421, "{path}");
+        assert!(answer.text().contains("http.hosts"), "{}", answer.text());
+    }
+    for host in [
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "localhost",
+        "map.example.org",
+    ] {
+        let answer = ask("GET", "/livez", &format!("host: {host}\r\n")).await;
+        assert_eq!(answer.status, 200, "{host}");
+    }
+    let point = "/api/v1/sites/office/survey/1";
+    for lines in [
+        "host: localhost\r\norigin: http://evil.example\r\n",
+        "host: localhost\r\nsec-fetch-site: cross-site\r\n",
+    ] {
+        for (method, path) in [
+            ("POST", "/api/v1/sites/office/calibration"),
+            ("DELETE", point),
+        ] {
+            let answer = ask(method, path, lines).await;
+            assert_eq!(answer.status, 403, "{method} {lines}");
+            assert!(answer.text().contains("another site"), "{}", answer.text());
+        }
+    }
+    let own = "host: map.example.org\r\norigin: https://map.example.org\r\n";
+    assert_eq!(
+        ask("DELETE", point, own).await.status,
+        404,
+        "no calibrations here"
+    );
     node.stop().await;
 }

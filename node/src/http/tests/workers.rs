@@ -1,9 +1,12 @@
 //! Explanations and accuracy, from workers that a test plays.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use ingest::{BeaconReading, ClientWindow};
+use axum::extract::{Path, State};
+use futures_util::FutureExt as _;
+use ingest::{AskError, BeaconReading, ClientWindow};
 use locate::{Locator, Model, ModelOptions, Sighting, Track};
 use nalgebra::Point2;
 use serde_json::Value;
@@ -12,7 +15,8 @@ use wire::{ClientId, ClientName};
 
 use super::caller::Running;
 use super::{OFFICE, office};
-use crate::http::{HttpState, Workers};
+use crate::http::limits::EXPLAINING_MAX;
+use crate::http::{HttpState, Workers, accuracy, explain};
 use crate::latest::Hub;
 use crate::names::Names;
 use ingest::SentFix;
@@ -30,7 +34,32 @@ static SITE: LazyLock<(Site, Arc<Model>)> = LazyLock::new(|| {
 struct Stand {
     is_silent: bool,
     is_deaf: bool,
+    why_not: Option<AskError>,
     samples: AtomicUsize,
+    windows: AtomicUsize,
+    /// While the other end lives, samples and windows wait.
+    gate: Option<Mutex<Receiver<()>>>,
+}
+
+impl Stand {
+    /// A stand whose answers wait until the sender is dropped.
+    fn gated() -> (Self, Sender<()>) {
+        let (open, gate) = channel();
+        let gate = Some(Mutex::new(gate));
+        let stand = Self {
+            gate,
+            ..Self::default()
+        };
+        (stand, open)
+    }
+
+    fn pass(&self) -> Result<(), AskError> {
+        if let Some(gate) = &self.gate {
+            let gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
+            assert!(gate.recv().is_err(), "the gate opens by being dropped");
+        }
+        self.why_not.map_or(Ok(()), Err)
+    }
 }
 
 fn window(client: u64, is_silent: bool) -> Option<ClientWindow> {
@@ -76,22 +105,25 @@ fn window(client: u64, is_silent: bool) -> Option<ClientWindow> {
 }
 
 impl Workers for Stand {
-    fn window(&self, _: usize, client: ClientId) -> Option<ClientWindow> {
-        window(client.0, self.is_silent)
+    fn window(&self, _: usize, client: ClientId) -> Result<ClientWindow, AskError> {
+        self.windows.fetch_add(1, Ordering::SeqCst);
+        self.pass()?;
+        window(client.0, self.is_silent).ok_or(AskError::Unknown)
     }
 
-    fn sample(&self, _: usize, len: usize) -> Vec<ClientWindow> {
-        self.samples.fetch_add(1, Ordering::Relaxed);
+    fn sample(&self, _: usize, len: usize) -> Result<Vec<ClientWindow>, AskError> {
+        self.samples.fetch_add(1, Ordering::SeqCst);
+        self.pass()?;
         let clients = if self.is_deaf { 0..0 } else { 1..len as u64 };
         // Each of them twice, as in two rounds of the sweep.
         let twice = clients.clone().chain(clients);
-        twice.filter_map(|client| window(client, false)).collect()
+        Ok(twice.filter_map(|client| window(client, false)).collect())
     }
 
-    fn beacons(&self, _: usize) -> Vec<BeaconReading> {
+    fn beacons(&self, _: usize) -> Result<Vec<BeaconReading>, AskError> {
         let (site, model) = &*SITE;
         if self.is_deaf {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let mut readings = Vec::new();
         for sender in &site.anchors {
@@ -114,11 +146,11 @@ impl Workers for Stand {
                 }
             }
         }
-        readings
+        Ok(readings)
     }
 
-    fn model(&self, _: usize) -> Option<Arc<Model>> {
-        Some(SITE.1.clone())
+    fn model(&self, _: usize) -> Result<Arc<Model>, AskError> {
+        Ok(SITE.1.clone())
     }
 
     fn now_us(&self) -> u64 {
@@ -255,7 +287,7 @@ async fn accuracy_tells_the_present_error_and_what_a_lost_anchor_costs() {
     // Asked again at once, the same answer is told.
     let again = node.json("/api/v1/sites/office/accuracy").await;
     assert_eq!(again["time"], answer["time"]);
-    assert_eq!(stand.samples.load(Ordering::Relaxed), 1);
+    assert_eq!(stand.samples.load(Ordering::SeqCst), 1);
     node.stop().await;
 }
 
@@ -271,4 +303,56 @@ async fn accuracy_of_an_empty_site_is_unknown_not_zero() {
         assert_eq!(answer[key], Value::Null, "{key}");
     }
     node.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_for_accuracy_and_leaves_starts_no_second_computation() {
+    let (stand, open) = Stand::gated();
+    let (state, _, stand) = staffed(stand);
+    let ask = || accuracy::show(State(state.clone()), Ok(Path("office".to_owned())));
+    for _ in 0..20 {
+        // Each has asked when it is dropped: it waits for the computation or for its turn.
+        assert!(ask().now_or_never().is_none());
+    }
+    drop(open);
+    let answer = ask().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(stand.samples.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn who_asks_for_explanations_and_leaves_frees_no_turn() {
+    let (stand, open) = Stand::gated();
+    let (state, _, stand) = staffed(stand);
+    let path = || Path(("office".to_owned(), "0000000000000007".to_owned()));
+    let ask = || explain::explain(State(state.clone()), Ok(path()));
+    for _ in 0..EXPLAINING_MAX {
+        assert!(ask().now_or_never().is_none());
+    }
+    let refused = ask().await.unwrap_err();
+    assert!(format!("{refused:?}").contains("too many explanations"));
+    drop(open);
+    let all = u32::try_from(EXPLAINING_MAX).unwrap();
+    let _all = state.explaining.acquire_many(all).await.unwrap();
+    assert_eq!(stand.windows.load(Ordering::SeqCst), EXPLAINING_MAX);
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_answer_is_unavailable_and_not_unknown() {
+    for (why_not, words) in [
+        (AskError::Busy, "too busy"),
+        (AskError::Stopped, "has stopped"),
+    ] {
+        let (state, ..) = staffed(Stand {
+            why_not: Some(why_not),
+            ..Stand::default()
+        });
+        let node = Running::start(state).await;
+        for path in ["clients/0000000000000007/explain", "accuracy"] {
+            let answer = node.get(&format!("/api/v1/sites/office/{path}"), "").await;
+            assert_eq!(answer.status, 503, "{path}");
+            assert!(answer.text().contains(words), "{path}: {}", answer.text());
+        }
+        node.stop().await;
+    }
 }
