@@ -6,11 +6,15 @@ use agent::source::replay::dataset::{Anchor, Dataset, Epoch, Reading, Split};
 use anyhow::{Context as _, bail};
 use locate::fit::SurveyEpoch;
 use locate::{RangeReading, Sighting};
-use nalgebra::Point3;
+use nalgebra::{Point3, Vector2};
 use site::{FloorIndex, RadioIndex, Site};
 
 use super::held_back::Placed;
 use super::points::{CARRYING_M, floor_index};
+
+/// How far a surveyed place may lie beyond its floor's outline, in metres: balconies, and outlines
+/// drawn a little small.
+const BEYOND_OUTLINE_M: f64 = 10.0;
 
 /// A survey in terms of a site.
 #[derive(Debug)]
@@ -99,6 +103,17 @@ fn placed(
             .map_or("no floor".to_owned(), |number| format!("floor {number}"));
         format!("{told}, but the site has {}", known.join(", "))
     })?;
+    let (min, max) = site.floor(floor).outline.bounds();
+    let reach = Vector2::repeat(BEYOND_OUTLINE_M);
+    let (min, max) = (min - reach, max + reach);
+    if !(min.x..=max.x).contains(&epoch.x_m) || !(min.y..=max.y).contains(&epoch.y_m) {
+        bail!(
+            "the place {}, {} is not on floor \"{}\" of the site; use metres in the site's frame",
+            epoch.x_m,
+            epoch.y_m,
+            site.floor(floor).id,
+        );
+    }
     let carried_m = site.floor(floor).elevation_m + CARRYING_M;
     Ok(Placed {
         floor,
@@ -135,5 +150,37 @@ fn sighting(reading: &Reading, radio: RadioIndex) -> Sighting {
             distance_m: distance_m as f32,
             deviation_m: reading.range_std_m.map(|deviation_m| deviation_m as f32),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_where_nobody_can_be_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        write(
+            "anchors.csv",
+            "anchor_id,x_m,y_m,z_m,floor,band,freq_mhz\nap-101-5,4,4,2.6,1,5,5200\n",
+        );
+        write(
+            "truth.csv",
+            "epoch_id,t_s,client_id,traj_id,loc_id,split,x_m,y_m,z_m,floor,los\n\
+             e1,0,phone,,p1,cal,1e300,4,,1,\n",
+        );
+        write(
+            "observations.csv",
+            "epoch_id,t_s,anchor_id,rssi_dbm,range_m,range_std_m\ne1,0,ap-101-5,-60,,\n",
+        );
+        let site = Site::parse(include_str!("../../../sites/office.toml")).unwrap();
+        let error = format!("{:#}", read(folder.path(), &site).unwrap_err());
+        assert!(
+            error.contains("epoch \"e1\"") && error.contains("not on floor \"1\""),
+            "{error}"
+        );
     }
 }

@@ -239,13 +239,23 @@ fn check(here: &Here, site: &Site) -> Result<f64, ApiError> {
         )
     })?;
     let floor = site.floor(floor);
-    if !floor.outline.contains(Point2::new(here.x_m, here.y_m)) {
+    let place = Point2::new(here.x_m, here.y_m);
+    if !floor.outline.contains(place) {
         return Err(ApiError::bad_request(
             format!(
                 "the place {}, {} lies outside floor {:?}",
                 here.x_m, here.y_m, floor.id
             ),
             "use metres in the site's frame, as the map shows them",
+        ));
+    }
+    if !floor.is_allowed(place) {
+        return Err(ApiError::bad_request(
+            format!(
+                "the place {}, {} is on floor {:?} where the site file lets nobody walk",
+                here.x_m, here.y_m, floor.id
+            ),
+            "choose walkable ground, or mend `allowed` and `blocked` of the site file",
         ));
     }
     if here

@@ -28,6 +28,7 @@ const AT: &str = "/api/v1/sites/office";
 const FLAT: &str = r#"
 site = "office"
 floor = [{ id = "1", elevation_m = 0, height_m = 3, outline = [[0, 0], [40, 0], [40, 25], [0, 25]],
+           blocked = [[[38, 23], [39, 23], [39, 24], [38, 24]]],
            wall = [{ material = "brick", path = [[20, 0], [20, 20]] }] }]
 anchor = [
   { id = "ap-1", floor = "1", position = [5, 5], radios = ["5"] },
@@ -261,6 +262,8 @@ async fn what_cannot_be_is_refused_in_words() {
         assert!(what(&answer).contains(words), "{}", what(&answer));
     };
     check(here(99.0, 4.0), 400, "lies outside floor \"1\"").await;
+    // Inside the shaft.
+    check(here(38.5, 23.5), 400, "lets nobody walk").await;
     check(
         json!({"client": "7", "x_m": 1, "y_m": 1, "floor": "1"}),
         400,
