@@ -10,75 +10,40 @@
 //! here leaves no gap that would look like loss.
 
 mod deal;
+mod limited;
+mod rows_max;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use wire::batch::{BatchWriter, Header, rows_max};
-use wire::frame::Counters;
-use wire::{Observation, Session};
+use wire::batch::{BatchWriter, Header, SHORT_AGE_MS_MAX};
+use wire::frame::{Counters, Define, Defined};
+use wire::{Kind, Observation, Session};
 
 use crate::limits;
-use deal::Deal;
+use crate::short_ids::{ShortIds, tick};
+use deal::{Deal, Due, Mix};
+use limited::as_us;
+use rows_max::RowsMax;
 
-/// How much may wait, for how long, and how much leaves at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatcherLimits {
-    /// Observations that may wait; one more and the oldest goes.
-    pub queue_observations_max: usize,
-    /// Datagrams' worth of observations that leave without waiting for the deadline.
-    pub burst_batches_max: usize,
-    /// How long the oldest observation waits for others to share a burst with.
-    pub hold: Duration,
-    /// Older observations are not sent any more.
-    pub age_max: Duration,
-}
-
-impl Default for BatcherLimits {
-    fn default() -> Self {
-        Self {
-            queue_observations_max: limits::QUEUE_OBSERVATIONS,
-            burst_batches_max: limits::BURST_BATCHES,
-            hold: limits::HOLD,
-            age_max: limits::AGE_MAX,
-        }
-    }
-}
-
-impl BatcherLimits {
-    /// Every limit brought to where the batcher works.
-    fn clamped(self) -> Self {
-        Self {
-            queue_observations_max: self.queue_observations_max.max(1),
-            burst_batches_max: self.burst_batches_max.clamp(1, limits::BURST_BATCHES_MAX),
-            ..self
-        }
-    }
-
-    fn hold_us(&self) -> u64 {
-        as_us(self.hold)
-    }
-
-    fn is_too_old(&self, observation: &Observation, now_us: u64) -> bool {
-        now_us.saturating_sub(observation.heard_at_us) > as_us(self.age_max)
-    }
-}
-
-fn as_us(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
+pub use limited::BatcherLimits;
 
 /// Collects observations and packs them into batches.
 ///
 /// Times are microseconds of the clock that stamps the observations. Allocates nothing after
-/// [`Batcher::new`].
+/// [`Batcher::new`] but the frames of [`Batcher::poll_define`].
 #[derive(Debug)]
 pub struct Batcher {
     limits: BatcherLimits,
+    /// What is dealt, left or not, and behind it what waits to be dealt.
     queue: VecDeque<Observation>,
     deal: Deal,
+    /// When that was dealt.
+    dealt_at_us: u64,
+    /// What the last burst was made of: what the next one will most likely be made of.
+    mix: Mix,
+    short_ids: ShortIds,
     /// What was heard until then is on its way out; `u64::MAX` while everything is.
     leave_until_us: u64,
     session: Option<Session>,
@@ -88,31 +53,21 @@ pub struct Batcher {
     counters: Counters,
 }
 
-/// How many rows surely fit a datagram.
-#[derive(Debug, Clone, Copy)]
-struct RowsMax {
-    without_ranges: usize,
-    with_ranges: usize,
-}
-
-impl RowsMax {
-    fn new(datagram_bytes_max: usize) -> Self {
-        Self {
-            without_ranges: rows_max(datagram_bytes_max, false),
-            with_ranges: rows_max(datagram_bytes_max, true),
-        }
-    }
-}
-
 impl Batcher {
     /// A batcher without a session: it collects, and waits for [`Batcher::handle_connected`].
     pub fn new(limits: BatcherLimits) -> Self {
         let datagram_bytes_max = limits::DATAGRAM_BYTES_MAX;
-        let rows = RowsMax::new(datagram_bytes_max);
         let limits = limits.clamped();
+        let rows = RowsMax::new(datagram_bytes_max, limits.rows_max);
+        let burst = rows.observations(0, 1, limits.burst_batches_max);
+        let burst = burst.min(limits.queue_observations_max);
         Self {
-            queue: VecDeque::with_capacity(limits.queue_observations_max),
-            deal: Deal::with_capacity(limits.burst_batches_max * rows.without_ranges),
+            // What has left stays in the queue until the whole burst has.
+            queue: VecDeque::with_capacity(limits.queue_observations_max + burst),
+            deal: Deal::with_capacity(burst),
+            dealt_at_us: 0,
+            mix: Mix::default(),
+            short_ids: ShortIds::new(limits.short_ids_max),
             leave_until_us: 0,
             session: None,
             datagram_bytes_max,
@@ -143,22 +98,46 @@ impl Batcher {
     pub fn handle_connected(&mut self, session: Session, now_us: u64) {
         let before = self.waiting();
         self.deal.give_back(&mut self.queue);
-        self.queue.retain(|o| !self.limits.is_too_old(o, now_us));
+        self.mix = Mix::default();
+        self.queue
+            .retain(|o| !self.limits.is_too_old(o.heard_at_us, now_us));
         self.counters.dropped.disconnected += (before - self.waiting()) as u64;
         self.session = Some(session);
+    }
+
+    /// The node of the session that began keeps so many short ids.
+    pub fn handle_short_ids(&mut self, granted: u32, now_us: u64) {
+        self.short_ids.handle_granted(granted, now_us);
+    }
+
+    /// The node has acknowledged definitions of short ids.
+    pub fn handle_defined(&mut self, defined: &Defined) {
+        self.short_ids.handle_defined(defined);
+    }
+
+    /// Definitions of short ids to send now: a few frames with each burst, `None` when no more.
+    /// Asked for only while the control stream has room.
+    pub fn poll_define(&mut self, now_us: u64) -> Option<Define> {
+        self.short_ids.poll_define(now_us)
+    }
+
+    /// [`Batcher::poll_define`] has something to give.
+    pub fn has_define(&self) -> bool {
+        self.short_ids.has_defines()
     }
 
     /// The session ended. Of what it handed over, the transport never sent the newest `datagrams`,
     /// with these `observations` in them.
     pub fn handle_disconnected(&mut self, datagrams: u64, observations: u64) {
         self.session = None;
+        self.short_ids.handle_disconnected();
         self.counters.datagrams_unsent += datagrams;
         self.counters.dropped.unsent += observations;
     }
 
     /// Everything that waits now leaves without waiting for its deadline.
     pub fn handle_flush(&mut self) {
-        if !self.queue.is_empty() {
+        if self.undealt() > 0 {
             self.leave_until_us = u64::MAX;
         }
     }
@@ -181,7 +160,7 @@ impl Batcher {
         if bytes != self.datagram_bytes_max {
             self.datagram_bytes_max = bytes;
             self.writer = BatchWriter::new(bytes);
-            self.rows = RowsMax::new(bytes);
+            self.rows = RowsMax::new(bytes, self.limits.rows_max);
         }
     }
 
@@ -195,28 +174,43 @@ impl Batcher {
             if self.deal.is_empty() && !self.deal_burst(now_us) {
                 return None;
             }
-            let too_old = self
-                .deal
-                .discard_from_batch(|o| self.limits.is_too_old(o, now_us));
-            if too_old > 0 {
-                self.counters.dropped.too_old += too_old as u64;
+            let (heard_first_us, heard_last_us) = self.deal.heard_us();
+            if self.limits.is_too_old(heard_first_us, now_us) && self.drop_too_old(now_us) {
                 continue;
             }
-            let batch = self.deal.batch();
-            let heard_last_us = batch.iter().map(|o| o.heard_at_us).max();
-            let (Some(first), Some(heard_last_us)) = (batch.first(), heard_last_us) else {
+            let Some((first, _)) = self.deal.batch(&self.queue).next() else {
+                self.retire_burst();
                 continue;
+            };
+            // Radios of a recording are read with a little skew; an age is never negative.
+            let sent_us = match heard_last_us <= now_us {
+                true => now_us,
+                false => {
+                    let heard = self.deal.batch(&self.queue).map(|(o, _)| o.heard_at_us);
+                    heard.fold(now_us, u64::max)
+                }
             };
             let header = Header {
                 session,
                 sequence: self.counters.datagrams_sent,
                 first_observation: self.counters.observations_sent,
-                // Radios of a recording are read with a little skew; an age is never negative.
-                sent_us: now_us.max(heard_last_us),
+                sent_us,
                 radio: first.radio,
             };
-            let packed = self.writer.encode(&header, batch, out);
+            let batch = self.deal.batch(&self.queue);
+            // What waited long goes by full ids: short ones may have got another meaning, and their
+            // rows tell ages of a few seconds only.
+            let held = now_us.saturating_sub(self.dealt_at_us) > as_us(limits::SHORT_IDS_HOLD)
+                || now_us.saturating_sub(heard_first_us) > u64::from(SHORT_AGE_MS_MAX) * 1_000;
+            let packed = match held {
+                false => self.writer.encode_mixed(&header, batch, out),
+                true => {
+                    let full = batch.map(|(observation, _)| (observation, None));
+                    self.writer.encode_mixed(&header, full, out)
+                }
+            };
             self.deal.handle_taken(packed);
+            self.retire_burst();
             self.counters.datagrams_sent += 1;
             self.counters.observations_sent += packed as u64;
             return Some(packed);
@@ -229,7 +223,7 @@ impl Batcher {
         self.session?;
         let leaving = self
             .queue
-            .front()
+            .get(self.deal.burst())
             .is_some_and(|o| o.heard_at_us <= self.leave_until_us);
         if leaving || !self.deal.is_empty() || self.is_burst_full() {
             return Some(0);
@@ -243,7 +237,7 @@ impl Batcher {
     pub fn deadline_us(&self) -> Option<u64> {
         Some(
             self.queue
-                .front()?
+                .get(self.deal.burst())?
                 .heard_at_us
                 .saturating_add(self.limits.hold_us()),
         )
@@ -251,7 +245,7 @@ impl Batcher {
 
     /// Observations that wait.
     pub fn waiting(&self) -> usize {
-        self.queue.len() + self.deal.len()
+        self.undealt() + self.deal.len()
     }
 
     /// Observations that can be taken in before the oldest must go.
@@ -273,7 +267,8 @@ impl Batcher {
     pub fn heard_first_us(&self) -> Option<u64> {
         self.queue
             .iter()
-            .chain(self.deal.iter())
+            .skip(self.deal.burst())
+            .chain(self.deal.iter(&self.queue))
             .map(|o| o.heard_at_us)
             .min()
     }
@@ -297,10 +292,12 @@ impl Batcher {
         closed
     }
 
-    /// Observations that fill a whole burst.
-    fn burst_observations(&self) -> usize {
-        let burst = self.limits.burst_batches_max * self.rows.without_ranges;
-        burst.min(self.limits.queue_observations_max)
+    /// Observations that fill a whole burst, if it is made like the last one.
+    pub fn burst_observations(&self) -> usize {
+        let Mix { full, short } = self.mix;
+        let datagrams = self.limits.burst_batches_max;
+        let burst = self.rows.observations(full, short, datagrams);
+        burst.clamp(1, self.limits.queue_observations_max)
     }
 
     /// A whole burst was heard before its deadline. Sources that are read at unequal pace could
@@ -308,39 +305,81 @@ impl Batcher {
     fn is_burst_full(&self) -> bool {
         let burst = self.burst_observations();
         let deadline_us = self.deadline_us().unwrap_or(0);
-        let last = self.queue.get(burst - 1);
+        let last = self.queue.get(self.deal.burst() + burst - 1);
         last.is_some_and(|last| last.heard_at_us <= deadline_us)
-            || self.queue.len() >= burst && self.room_soon() == 0
+            || self.undealt() >= burst && self.room_soon() == 0
     }
 
-    /// Moves what is due, at most one burst, from the queue into the deal.
+    /// Deals what is due, at most one burst. Nothing is dealt when this is called.
     fn deal_burst(&mut self, now_us: u64) -> bool {
-        let Some(deadline_us) = self.deadline_us() else {
+        let (Some(first), Some(deadline_us)) = (self.queue.front(), self.deadline_us()) else {
             self.leave_until_us = 0;
             return false;
         };
         if deadline_us <= now_us {
             self.leave_until_us = self.leave_until_us.max(now_us);
         }
-        let (burst, until_us) = (self.burst_observations(), self.leave_until_us);
-        let due = self
-            .queue
-            .iter()
-            .take(burst)
-            .take_while(|o| o.heard_at_us <= until_us)
-            .count();
-        let count = if due == 0 && self.is_burst_full() {
-            burst
+        let (at_least, until_us) = if first.heard_at_us <= self.leave_until_us {
+            (0, self.leave_until_us)
+        } else if self.is_burst_full() {
+            (self.burst_observations(), deadline_us)
         } else {
-            due
+            return false;
         };
-        self.deal.deal(&mut self.queue, count, &self.rows);
-        count > 0
+        let due = Due {
+            at_least,
+            until_us,
+            batches_max: self.limits.burst_batches_max,
+        };
+        self.dealt_at_us = now_us;
+        let (deal, short_ids) = (&mut self.deal, &mut self.short_ids);
+        self.mix = if short_ids.is_granted() {
+            let now = tick(now_us);
+            short_ids.handle_burst(now);
+            deal.deal(&self.queue, due, &self.rows, |observation| {
+                // Another access point is no client that the node would keep.
+                match observation.kind {
+                    Kind::Beacon => None,
+                    _ => short_ids.handle_heard(observation.client, now),
+                }
+            })
+        } else {
+            deal.deal(&self.queue, due, &self.rows, |_| None)
+        };
+        true
+    }
+
+    /// Drops what is too old in the next batch; says whether there was any.
+    fn drop_too_old(&mut self, now_us: u64) -> bool {
+        let (limits, queue) = (&self.limits, &self.queue);
+        let too_old = |index: usize| {
+            let observation = queue.get(index);
+            observation.is_some_and(|o| limits.is_too_old(o.heard_at_us, now_us))
+        };
+        let dropped = self.deal.discard_from_batch(too_old);
+        self.counters.dropped.too_old += dropped as u64;
+        self.retire_burst();
+        dropped > 0
+    }
+
+    /// Takes a burst out of the queue when all of it has left.
+    fn retire_burst(&mut self) {
+        if self.deal.is_empty() {
+            self.queue.drain(..self.deal.burst());
+            self.deal.clear();
+        }
+    }
+
+    /// Observations that no burst has taken yet.
+    fn undealt(&self) -> usize {
+        self.queue.len() - self.deal.burst()
     }
 
     /// Drops one of the oldest: what is already dealt came before what is queued.
     fn shed_oldest(&mut self) {
-        if !self.deal.drop_one() {
+        if self.deal.drop_one() {
+            self.retire_burst();
+        } else {
             self.queue.pop_front();
         }
         match self.session {

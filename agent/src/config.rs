@@ -84,6 +84,7 @@ struct BatchingText {
     age_max_ms: Option<u32>,
     queue_observations_max: Option<usize>,
     burst_datagrams: Option<usize>,
+    short_ids: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +131,7 @@ impl FileConfig {
         agent.server_name = file.server_name;
         if let Some(batching) = &file.batching {
             agent.batcher = batching_limits(&place, batching)?;
+            agent.short_ids = batching.get_ref().short_ids.unwrap_or(agent.short_ids);
         }
         if let Some(privacy) = &file.privacy {
             agent.privacy = privacy_rules(&place, privacy)?;

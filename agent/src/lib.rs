@@ -43,6 +43,7 @@ pub mod pseudonym;
 pub mod route;
 pub mod run;
 pub mod session;
+mod short_ids;
 pub mod source;
 pub mod status;
 

@@ -2,6 +2,46 @@
 
 use std::time::Duration;
 
+/// Short ids of one agent unless configured otherwise, whatever the node grants: 32 bytes each with
+/// the index, 1 MB, of which only what clients in sight need is ever touched. Further clients go by their full
+/// ids.
+pub const SHORT_IDS: usize = 32_768;
+
+/// Most short ids of one agent: what a node grants. More is taken as this.
+pub const SHORT_IDS_MAX: usize = 262_144;
+
+/// Counters of clients that have no short id yet, one byte each. More clients than that share some,
+/// and get a short id an observation or two early.
+pub const SHORT_ID_NEWCOMERS: usize = 16_384;
+
+/// Places in which a client's short id is looked for: chosen ids must not make a look-up long. Who
+/// finds no place goes by the full id.
+pub const SHORT_ID_PROBES_MAX: usize = 32;
+
+/// Short ids that one newcomer looks at to find one out of use; then it goes by its full id and the
+/// next one looks on.
+pub const SHORT_ID_SWEEP_MAX: usize = 16;
+
+/// Short ids that a definition says again to reach further new ones: eight bytes each, where another
+/// frame costs 40 bytes and its handling.
+pub const SHORT_ID_BRIDGE_MAX: usize = 8;
+
+/// Frames of definitions that leave with one burst: they must not push reports aside. The rest
+/// leaves with the next ones.
+pub const DEFINES_PER_BURST_MAX: usize = 4;
+
+/// Frames of definitions that the node may owe an answer; no more are sent until it gives one, or
+/// the oldest has waited for 20 seconds.
+pub const DEFINES_OUTSTANDING_MAX: usize = 64;
+
+/// How long after a burst was dealt its short ids hold; what leaves later goes by full ids.
+pub const SHORT_IDS_HOLD: Duration = Duration::from_secs(5);
+
+const _: () = assert!(SHORT_IDS <= SHORT_IDS_MAX);
+const _: () = assert!(SHORT_IDS_MAX <= wire::batch::SHORT_ID_MAX as usize);
+const _: () = assert!(SHORT_ID_NEWCOMERS.is_power_of_two());
+const _: () = assert!(DEFINES_PER_BURST_MAX + CONTROL_FRAMES_SPARE <= CONTROL_FRAMES_MAX);
+
 /// Addresses whose pseudonyms are remembered: 4,096 entries of 16 bytes, 64 kB for good. More
 /// clients than that in sight cost one hash per observation of an evicted one, nothing else.
 pub const PSEUDONYM_CACHE_ENTRIES_MAX: usize = 4_096;
@@ -33,7 +73,7 @@ pub const DATAGRAM_BYTES_MIN: usize = 1_000;
 
 const _: () = assert!(BURST_BATCHES <= BURST_BATCHES_MAX);
 const _: () =
-    assert!(BURST_BATCHES_MAX * wire::batch::rows_max(DATAGRAM_BYTES_MAX, false) < 1 << 16);
+    assert!(BURST_BATCHES_MAX * wire::batch::short_rows_max(DATAGRAM_BYTES_MAX, false) < 1 << 16);
 const _: () = assert!(wire::batch::rows_max(DATAGRAM_BYTES_MIN, true) > 0);
 
 /// Longest frame of a capture, in bytes: tcpdump's own limit. A longer one means that the file is
@@ -107,6 +147,9 @@ pub const ROOM_TURNS: u32 = 8;
 
 /// Control frames that wait to be written; reports beyond that are left out, for they add up.
 pub const CONTROL_FRAMES_MAX: usize = 8;
+
+/// Of those, how many definitions of short ids leave free for reports and names.
+pub const CONTROL_FRAMES_SPARE: usize = 3;
 
 /// How long the answer to `hello` may take.
 pub const WELCOME_MAX: Duration = Duration::from_secs(3);

@@ -41,6 +41,8 @@ pub struct AgentConfig {
     pub server_name: Option<String>,
     /// How much may wait, for how long, and how much leaves at once.
     pub batcher: BatcherLimits,
+    /// Clients that are heard again and again go by short ids, if the node grants them.
+    pub short_ids: bool,
     /// What may leave, and under which id.
     pub privacy: Rules,
     /// The transport's knobs.
@@ -56,6 +58,7 @@ impl AgentConfig {
             nodes,
             server_name: None,
             batcher: BatcherLimits::default(),
+            short_ids: true,
             privacy: Rules::default(),
             knobs: Knobs::default(),
             seed: None,
@@ -116,7 +119,11 @@ impl Agent {
         let program = concat!("trilobite-agent ", env!("CARGO_PKG_VERSION")).to_owned();
         let session = AgentSession::new(program, intake.radios().to_vec(), intake.clock());
         let (publish, status): (watch::Sender<AgentStatus>, _) = StatusHandle::new();
-        let batcher = Batcher::new(config.batcher);
+        let mut limits = config.batcher;
+        if !config.short_ids {
+            limits.short_ids_max = 0;
+        }
+        let batcher = Batcher::new(limits);
         Ok(Self {
             core: Core::new(intake, batcher, session, publish, config.batcher.hold),
             dialler: Dialler::new(credentials, config.server_name, config.knobs),

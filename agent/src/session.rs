@@ -147,6 +147,7 @@ impl AgentSession {
                 self.sessions += 1;
                 self.settled = false;
                 batcher.handle_connected(welcome.session, clock_us);
+                batcher.handle_short_ids(welcome.short_ids, clock_us);
                 self.orders
                     .push_back(Order::UseKey(welcome.configure.pseudonym_key));
                 self.orders.push_back(Order::Begin(welcome.session));
@@ -155,6 +156,7 @@ impl AgentSession {
                 self.orders
                     .push_back(Order::UseKey(configure.pseudonym_key));
             }
+            (Frame::Defined(defined), State::Open { .. }) => batcher.handle_defined(&defined),
             (Frame::Redirect { address }, State::Greeting | State::Open { .. }) => {
                 self.orders.push_back(Order::GoTo(address));
             }

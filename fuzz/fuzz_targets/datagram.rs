@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use wire::ClientId;
 use wire::batch::{self, BatchWriter};
 use wire::limits::BATCH_BYTES_MAX;
 
@@ -10,15 +11,20 @@ fuzz_target!(|datagram: &[u8]| {
     let Ok(batch) = batch::decode(datagram) else {
         return;
     };
-    let observations: Vec<_> = batch.observations().collect();
-    assert_eq!(observations.len(), batch.rows.len());
+    let client = |short_id: u32| Some(ClientId(short_id.into()));
+    let observations: Vec<_> = batch.resolved(client).collect();
+    assert_eq!(observations.len(), batch.len());
     let ranged = observations
         .iter()
         .filter(|observation| observation.range.is_some());
     assert_eq!(ranged.count(), batch.ranges.len());
 
     let mut again = Vec::new();
-    let packed = BatchWriter::new(BATCH_BYTES_MAX).encode(&batch.header, &observations, &mut again);
+    let full = batch.rows.iter().map(|_| None);
+    let short_ids = full.chain(batch.short_rows.raw().map(|row| Some(row.short_id())));
+    let short_ids: Vec<_> = short_ids.collect();
+    let given = observations.iter().zip(short_ids.iter().copied());
+    let packed = BatchWriter::new(BATCH_BYTES_MAX).encode_mixed(&batch.header, given, &mut again);
     assert_eq!(
         packed,
         observations.len(),
@@ -28,6 +34,6 @@ fuzz_target!(|datagram: &[u8]| {
     if packed > 0 && batch.header.sent_us >= u64::from(u16::MAX) * 1_000 {
         let read = batch::decode(&again).expect("our own batch");
         assert_eq!(read.header, batch.header);
-        assert!(read.observations().eq(observations));
+        assert!(read.resolved(client).eq(observations));
     }
 });

@@ -67,13 +67,15 @@ pub enum DropReason {
     Beacon,
     /// The site has as many clients as it may have.
     Clients,
+    /// The short id stands for nobody: never defined, unused for too long, or its client forgotten.
+    ShortId,
     /// The transport's receive buffer overflowed before the worker read it.
     ReceiveBuffer,
 }
 
 impl DropReason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Undecodable,
         Self::Session,
         Self::Duplicate,
@@ -84,6 +86,7 @@ impl DropReason {
         Self::Signal,
         Self::Beacon,
         Self::Clients,
+        Self::ShortId,
         Self::ReceiveBuffer,
     ];
 
@@ -100,6 +103,7 @@ impl DropReason {
             Self::Signal => "signal",
             Self::Beacon => "beacon",
             Self::Clients => "clients",
+            Self::ShortId => "short_id",
             Self::ReceiveBuffer => "receive_buffer",
         }
     }

@@ -8,6 +8,7 @@ use wire::{AgentName, Session, SiteName};
 use crate::account::Account;
 use crate::books::Books;
 use crate::clock::ClockMap;
+use crate::dictionary::Dictionary;
 use crate::limits::ENDED_PER_AGENT_MAX;
 use crate::session::{Phase, RecordingClock, SessionState};
 use crate::snapshot::AgentSnapshot;
@@ -44,11 +45,12 @@ impl Slot {
     }
 }
 
-/// The sum of an agent's sessions that are no longer kept.
-#[derive(Debug, Default, Clone, Copy)]
+/// The sum of an agent's sessions that are no longer kept, and the slots of those that are.
+#[derive(Debug, Default)]
 struct Closed {
     books: Books,
     heard_at_us: u64,
+    kept: Vec<usize>,
 }
 
 impl Ledger {
@@ -66,7 +68,7 @@ impl Ledger {
     ) -> (SessionKey, Option<SessionKey>) {
         let replaces = self.find(agent, site, |state| state.phase == Phase::Connected);
         if let Some(state) = replaces.and_then(|key| self.session_mut(key)) {
-            state.phase = Phase::Ended;
+            state.end();
             state.account.handle_replaced();
         }
         let account = match &hello.previous {
@@ -75,9 +77,6 @@ impl Ledger {
         };
         let named = hello.previous.as_ref().map(|previous| previous.session);
         self.retire_oldest(agent, site, named);
-        self.closed
-            .entry((site.clone(), agent.clone()))
-            .or_default();
         let key = self.keep(SessionState {
             session,
             agent: agent.clone(),
@@ -85,11 +84,14 @@ impl Ledger {
             shard,
             radios,
             clock: ClockMap::default(),
+            dictionary: Dictionary::default(),
             account,
             phase: Phase::Connected,
             heard_at_us: now_us,
             recording: RecordingClock::default(),
         });
+        let closed = self.closed.entry((site.clone(), agent.clone()));
+        closed.or_default().kept.push(key.slot as usize);
         (key, replaces)
     }
 
@@ -132,7 +134,7 @@ impl Ledger {
                 Phase::Connected => state.account.handle_closed(transport_received),
                 Phase::Ended => state.account.note_transport(transport_received),
             }
-            state.phase = Phase::Ended;
+            state.end();
         }
     }
 
@@ -153,9 +155,8 @@ impl Ledger {
 
     /// Every agent that ever had a session, with all its books.
     pub(crate) fn agents(&self) -> Vec<AgentSnapshot> {
-        let mut agents: BTreeMap<_, AgentSnapshot> = BTreeMap::new();
-        for ((site, agent), closed) in &self.closed {
-            let snapshot = AgentSnapshot {
+        let agents = self.closed.iter().map(|((site, agent), closed)| {
+            let mut snapshot = AgentSnapshot {
                 agent: agent.clone(),
                 site: site.clone(),
                 session: None,
@@ -163,19 +164,18 @@ impl Ledger {
                 heard_at_us: closed.heard_at_us,
                 books: closed.books,
             };
-            agents.insert((site, agent), snapshot);
-        }
-        for (index, slot) in self.slots.iter().enumerate() {
-            let Some(state) = &slot.state else { continue };
-            if let Some(snapshot) = agents.get_mut(&(&state.site, &state.agent)) {
+            for &index in &closed.kept {
+                let slot = &self.slots[index];
+                let Some(state) = &slot.state else { continue };
                 if state.phase == Phase::Connected {
                     snapshot.session = Some(slot.key(index));
                 }
                 snapshot.heard_at_us = snapshot.heard_at_us.max(state.heard_at_us);
                 snapshot.books += state.account.books();
             }
-        }
-        agents.into_values().collect()
+            snapshot
+        });
+        agents.collect()
     }
 
     fn keep(&mut self, state: SessionState) -> SessionKey {
@@ -215,6 +215,7 @@ impl Ledger {
         };
         if let Some(state) = self.slots[oldest.slot as usize].state.take() {
             let closed = self.closed.entry((state.site, state.agent)).or_default();
+            closed.kept.retain(|&index| index != oldest.slot as usize);
             closed.books += state.account.books();
             closed.heard_at_us = closed.heard_at_us.max(state.heard_at_us);
         }

@@ -10,6 +10,8 @@
 //! - An observation changes state at most once: its batch's number passes a window per session.
 //! - An observation that vanishes adds one to a [`DropReason`] or to `lost`.
 //! - The fold allocates nothing per observation, takes no lock, reads no clock and logs nothing.
+//! - A client's dense index never changes while it lives; nothing that a worker keeps moves when it
+//!   grows. `unsafe` is in `machine` only.
 //! - Questions ([`question`]) wait in a bounded queue and never make a worker wait; while nobody
 //!   asks, nothing is kept for them.
 //! - All agents of a site meet on one worker, whose tables are private.
@@ -18,9 +20,14 @@ pub mod account;
 pub mod beacons;
 pub mod books;
 pub mod clock;
+mod dense;
+mod dictionary;
+mod directory;
 pub mod ledger;
 pub mod limits;
 pub mod line;
+mod machine;
+pub mod moment;
 pub mod outlet;
 pub mod pipeline;
 mod probe;

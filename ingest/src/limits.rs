@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-/// Radios remembered per client: sixteen fill two neighbouring cache lines, which the processor
-/// fetches as a pair. In the example office, where some twenty radios hear a client, sixteen give a
-/// median error of 1.15 m and eight 1.80 m. A seventeenth replaces the weakest or stalest of them.
+/// Radios remembered per client: sixteen fill a cache line. In the example office, where some twenty
+/// radios hear a client, sixteen give a median error of 1.15 m, fifteen 1.20 m and eight 1.80 m. A
+/// seventeenth replaces the weakest or stalest of them.
 pub const RADIOS_PER_CLIENT_MAX: usize = 16;
+
+/// Radios of a site: their indices fit into twelve bits of a slot, and one of those values stands
+/// for nobody. A radio beyond is not served.
+pub const RADIOS_PER_SITE_MAX: usize = 4_095;
 
 /// Sequence numbers remembered per session. An agent sends bursts of ten datagrams; a network that
 /// reorders by more than a hundred bursts does not exist indoors. Older arrivals are `late`.
@@ -24,12 +28,36 @@ pub const COUNT_MAX: u64 = 1 << 48;
 /// Latest time of a recording in microseconds that is believed: beyond it arithmetic would overflow.
 pub const RECORDED_US_MAX: u64 = u64::MAX / 2;
 
-/// Parts into which a shard's clients are divided by the top bits of their ids. A part grows by
-/// itself, so that no single growth stalls reception, and is the unit of the solve sweep.
+/// Parts into which a shard's directory of clients is divided. A part grows by itself, so that no
+/// single growth stalls reception: a part of a million clients has four thousand.
 pub const SEGMENTS: usize = 256;
+
+/// Buckets of the directory where a client may be: a lying agent that chooses ids to collide makes
+/// a look-up read so many cache lines at most. A newcomer that finds them all full is dropped as
+/// `clients`.
+pub const PROBE_BUCKETS_MAX: usize = 16;
+
+/// Short ids that a session may have: 2 MiB of entries, and twice what the largest of access points
+/// hears in 50 s. Clients beyond go with full ids.
+pub const SHORT_IDS_PER_SESSION_MAX: u32 = 262_144;
+
+/// Short ids of all sessions of a worker: 128 MiB of entries. A definition beyond is not
+/// acknowledged, and its clients go with full ids.
+pub const SHORT_IDS_PER_WORKER_MAX: usize = 16 << 20;
+
+/// An entry of a dictionary that was not used for so long is invalid: the agent, which gives a short
+/// id to another client after 30 s without use, may mean somebody else.
+pub const SHORT_ID_SILENCE_MAX: Duration = Duration::from_secs(50);
+
+/// Slices of the solve sweep: each client is in one of them and each is visited once per interval.
+pub const SLICES: usize = 256;
 
 /// Fixes made in one go before reception gets its turn: at 10 us each, 2 ms.
 pub const SOLVES_PER_TICK_MAX: usize = 200;
+
+/// Lines looked at in one go before reception gets its turn: at some 20 ns for one without news,
+/// read from memory in order, under 1 ms.
+pub const LINES_PER_TICK_MAX: usize = 32_768;
 
 /// Oldest observation that is accepted, by the node's clock. Older ones are worth nothing to a live
 /// map and are dropped as `time`.
@@ -59,8 +87,12 @@ pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a refused or redirected agent to read why and leave.
 pub const PARTING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Datagrams of one connection handled in a row before others get their turn.
-pub const DATAGRAMS_PER_TURN_MAX: usize = 256;
+/// Datagrams of one session that are looked at together, so that their cache misses overlap: what
+/// a processor can have under way.
+pub const DATAGRAMS_PER_GROUP_MAX: usize = 16;
+
+/// Time for agents to hear that the node stops; who has not by then finds out by itself.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Latency probes that wait in one segment for their client's next fix; further ones are not taken,
 /// since a sample is enough.
@@ -99,5 +131,8 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 const _: () = assert!(WATCH_MAX.as_millis() < ANSWER_TIMEOUT.as_millis());
 const _: () = assert!(SEGMENTS.is_power_of_two());
+const _: () = assert!(SLICES.is_power_of_two());
+const _: () = assert!(SHORT_ID_SILENCE_MAX.as_secs() < CLIENT_SILENCE_MAX.as_secs());
+const _: () = assert!(SHORT_IDS_PER_SESSION_MAX <= 1 << 22);
 const _: () = assert!(SEQUENCE_WINDOW_LEN.is_multiple_of(64));
 const _: () = assert!(OBSERVATION_AGE_MAX.as_secs() < CLIENT_SILENCE_MAX.as_secs());

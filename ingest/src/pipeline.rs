@@ -58,6 +58,8 @@ pub trait Listener: Send + Sync {
     fn session(&self, _opened: &SessionNote<'_>) {}
     /// An agent has named clients.
     fn names(&self, _site: usize, _session: Session, _names: &[(u64, ClientName)]) {}
+    /// An agent has said what its short ids from `first` on stand for, and the node took it in.
+    fn define(&self, _session: Session, _first: u32, _clients: &[ClientId]) {}
     /// A datagram has arrived, at this Unix time in microseconds.
     fn datagram(&self, _session: Session, _bytes: &[u8], _received_us: u64) {}
 }
@@ -140,7 +142,13 @@ impl NodeTime {
 
     /// Microseconds since 1970, never going back.
     pub fn now_us(&self) -> u64 {
-        self.began_unix_us + self.began.elapsed().as_micros() as u64
+        self.at_us(Instant::now())
+    }
+
+    /// The same for a time read before; the clock's beginning for one before that.
+    pub(crate) fn at_us(&self, time: Instant) -> u64 {
+        let since = time.saturating_duration_since(self.began);
+        self.began_unix_us + since.as_micros() as u64
     }
 }
 
@@ -186,10 +194,10 @@ impl Pipeline {
         listener: Arc<dyn Listener>,
     ) -> Result<Self, StartError> {
         let workers = config.workers.max(1);
-        let endpoints = receive::bind(&config, workers)?;
+        let gates = receive::bind(&config, workers)?;
         let shared = Arc::new(Shared {
             owners: owners(sites, workers),
-            addresses: endpoints.iter().map(receive::Endpoint::address).collect(),
+            addresses: gates.iter().map(receive::Gate::address).collect(),
             listener,
             time: NodeTime::begin(),
             connected: AtomicUsize::new(0),
@@ -199,7 +207,10 @@ impl Pipeline {
                 .collect(),
             next_session: AtomicU64::new(config.first_session),
         });
-        let commands = Commands::new(sites.iter().map(|site| site.pseudonym_key.clone()));
+        let commands = Commands::new(
+            sites.iter().map(|site| site.pseudonym_key.clone()),
+            gates.iter().map(receive::Gate::waker).collect(),
+        );
         let fixes = Arc::new(FixQueue::new(FIX_QUEUE_LEN));
         let (asker, questions) = Asker::new(workers);
         // Dropped on an error below, it stops the workers that run by then.
@@ -210,7 +221,7 @@ impl Pipeline {
             fixes,
             threads: Mutex::default(),
         };
-        for ((index, endpoint), questions) in endpoints.into_iter().enumerate().zip(questions) {
+        for ((index, gate), questions) in gates.into_iter().enumerate().zip(questions) {
             let served = served_sites(sites, index, workers);
             let worker = Worker::new(config.worker, served, pipeline.fixes.clone());
             let door = Door {
@@ -221,7 +232,7 @@ impl Pipeline {
             };
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || receive::run(endpoint, worker, door))?;
+                .spawn(move || receive::run(gate, worker, door))?;
             let mut threads = pipeline
                 .threads
                 .lock()
@@ -403,6 +414,8 @@ fn nothing_yet() -> WorkerSnapshot {
         fixes_dropped: 0,
         rounds_skipped: 0,
         latency_us: latency_histogram(),
+        folded_us: latency_histogram(),
         cpu: None,
+        solve_cpu: None,
     }
 }

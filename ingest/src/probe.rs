@@ -1,8 +1,8 @@
 //! Latency probes: a sample of observations that are followed to the first fix that uses them.
 
+use crate::directory::Directory;
 use crate::limits::{PROBES_PER_SEGMENT_MAX, SEGMENTS};
 use crate::outlet::Outlet;
-use crate::table::Table;
 
 /// One batch in so many gives a probe.
 const BATCHES_PER_PROBE: u64 = 4;
@@ -43,7 +43,7 @@ impl Probes {
 
     /// Follows an observation that was folded.
     pub(crate) fn follow(&mut self, key: u64, heard_us: u64) {
-        let waiting = &mut self.segments[Table::segment_of(key)];
+        let waiting = &mut self.segments[Directory::segment_of(key)];
         if waiting.len() < PROBES_PER_SEGMENT_MAX {
             waiting.push(Probe { key, heard_us });
         }
@@ -51,7 +51,7 @@ impl Probes {
 
     /// The client has a fix: its probes have arrived.
     pub(crate) fn arrive(&mut self, key: u64, now_us: u64, outlet: &mut Outlet) {
-        self.segments[Table::segment_of(key)].retain(|probe| {
+        self.segments[Directory::segment_of(key)].retain(|probe| {
             if probe.key == key {
                 outlet.record_latency(now_us.saturating_sub(probe.heard_us));
             }
@@ -61,6 +61,6 @@ impl Probes {
 
     /// The client is forgotten, and its probes with it.
     pub(crate) fn forget(&mut self, key: u64) {
-        self.segments[Table::segment_of(key)].retain(|probe| probe.key != key);
+        self.segments[Directory::segment_of(key)].retain(|probe| probe.key != key);
     }
 }

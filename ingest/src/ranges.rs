@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use locate::RangeReading;
 
 use crate::limits::RADIOS_PER_CLIENT_MAX;
-use crate::line::Moment;
+use crate::moment::Moment;
 
 /// The last range to each of a client's radios.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +42,12 @@ impl RangeLines {
         } else if let Some(stalest) = slots.iter_mut().max_by_key(|s| heard.steps_since(s.heard)) {
             *stalest = new;
         }
+    }
+
+    /// Whether no client has any.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The ranges of a client.

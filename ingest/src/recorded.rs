@@ -9,16 +9,21 @@ use std::collections::BTreeMap;
 
 use crate::ledger::SessionKey;
 use crate::limits::{CLIENT_SILENCE_MAX, RECORDED_GRACE, RECORDED_WAITING_MAX};
+use crate::moment::Moment;
 use crate::outlet::Outlet;
 use crate::session::{Phase, SessionState};
 use crate::shard::{Reading, Shard};
+
+/// A reading's place in the order: its time, then its client and radio, so that which agent was
+/// faster changes nothing, then the order of arrival.
+type Place = (u64, u64, u16, u64);
 
 /// Readings that wait for the recording's clock.
 #[derive(Debug)]
 pub(crate) struct Recorded {
     agents: usize,
     interval_us: u64,
-    waiting: BTreeMap<(u64, u64), (usize, SessionKey, Reading)>,
+    waiting: BTreeMap<Place, (usize, SessionKey, Reading)>,
     /// Sessions of readings whose client found no place.
     homeless: Vec<SessionKey>,
     taken: u64,
@@ -41,8 +46,8 @@ impl Recorded {
     /// A reading takes its place in the order of time.
     pub(crate) fn handle_reading(&mut self, shard: usize, key: SessionKey, reading: Reading) {
         self.taken += 1;
-        self.waiting
-            .insert((reading.heard_us, self.taken), (shard, key, reading));
+        let place = (reading.heard_us, reading.key, reading.radio, self.taken);
+        self.waiting.insert(place, (shard, key, reading));
     }
 
     /// Believes a session's report once all that it calls sent has arrived, or is overdue.
@@ -77,7 +82,7 @@ impl Recorded {
     pub(crate) fn advance(&mut self, clock_us: u64, shards: &mut [Shard], out: &mut Outlet) {
         loop {
             let full = self.waiting.len() > RECORDED_WAITING_MAX;
-            let Some((&(first_us, _), _)) = self.waiting.first_key_value() else {
+            let Some((&(first_us, ..), _)) = self.waiting.first_key_value() else {
                 return;
             };
             let end_us = (first_us / self.interval_us + 1) * self.interval_us;
@@ -104,10 +109,11 @@ impl Recorded {
     }
 
     fn fold_until(&mut self, end_us: u64, shards: &mut [Shard]) {
-        let later = self.waiting.split_off(&(end_us, 0));
+        let later = self.waiting.split_off(&(end_us, 0, 0, 0));
         for (_, (shard, key, reading)) in std::mem::replace(&mut self.waiting, later) {
-            match shards[shard].place(reading.key) {
-                Some(place) => shards[shard].fold(place, &reading, false),
+            let heard = Moment::from_us(reading.heard_us);
+            match shards[shard].place(reading.key, heard) {
+                Some(index) => shards[shard].fold(index, &reading),
                 None => self.homeless.push(key),
             }
         }

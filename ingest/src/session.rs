@@ -7,6 +7,8 @@ use wire::{AgentName, Session, SiteName};
 
 use crate::account::Account;
 use crate::clock::ClockMap;
+use crate::dictionary::Dictionary;
+use crate::limits::RADIOS_PER_SITE_MAX;
 
 /// A session: who, with which radios, on which clock, and its account.
 #[derive(Debug)]
@@ -17,10 +19,19 @@ pub(crate) struct SessionState {
     pub(crate) shard: usize,
     pub(crate) radios: Vec<Option<u16>>,
     pub(crate) clock: ClockMap,
+    pub(crate) dictionary: Dictionary,
     pub(crate) account: Account,
     pub(crate) phase: Phase,
     pub(crate) heard_at_us: u64,
     pub(crate) recording: RecordingClock,
+}
+
+impl SessionState {
+    /// The connection is gone or replaced: its short ids go with it.
+    pub(crate) fn end(&mut self) {
+        self.phase = Phase::Ended;
+        self.dictionary = Dictionary::default();
+    }
 }
 
 /// Where a session is in its life.
@@ -108,6 +119,7 @@ fn match_radio(site: &Site, agent: &AgentName, radio: &RadioHello) -> Option<u16
         .iter()
         .find(|r| r.band == band)
         .map(|r| r.index.0)
+        .filter(|index| usize::from(*index) < RADIOS_PER_SITE_MAX)
 }
 
 /// The radios that are nobody's anchor, as `ap/band`.

@@ -25,8 +25,12 @@ pub struct WorkerSnapshot {
     pub rounds_skipped: u64,
     /// From hearing to the first fix that uses it, in microseconds; a sample.
     pub latency_us: Histogram<u64>,
+    /// From hearing to folding, in microseconds; a sample.
+    pub folded_us: Histogram<u64>,
     /// Processor time of the worker's thread, where the system tells it.
     pub cpu: Option<Duration>,
+    /// The part of it that the worker's ticks took: sweeping and solving. The shell measures it.
+    pub solve_cpu: Option<Duration>,
 }
 
 /// An agent and its books.
@@ -88,10 +92,19 @@ impl Snapshot {
 
     /// Latencies of all workers, in microseconds.
     pub fn latency_us(&self) -> Histogram<u64> {
+        self.sum_us(|worker| &worker.latency_us)
+    }
+
+    /// Times from hearing to folding of all workers, in microseconds.
+    pub fn folded_us(&self) -> Histogram<u64> {
+        self.sum_us(|worker| &worker.folded_us)
+    }
+
+    fn sum_us(&self, of: impl Fn(&WorkerSnapshot) -> &Histogram<u64>) -> Histogram<u64> {
         let mut sum = latency_histogram();
         for worker in &self.workers {
             // The bounds of all workers' histograms are the same constants.
-            let _ = sum.add(&worker.latency_us);
+            let _ = sum.add(of(worker));
         }
         sum
     }

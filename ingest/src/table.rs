@@ -1,47 +1,45 @@
-//! All clients of a site: lines and tracks in segments of open-addressed slots.
+//! All clients of a site: a line, a key and a track each, at a dense index.
 //!
-//! Client ids are keyed hashes, so their bits address the table without hashing again: the top bits
-//! choose the segment, the low bits the slot. Each segment grows by itself; a growth moves a few
-//! thousand lines at most. A segment keeps a track beside each line.
+//! An index never changes while its client lives; then another client gets it. What is read
+//! together lies together: folding reads lines, the sweep reads lines, tracks and keys in order.
 
 use locate::Track;
 
-use crate::limits::SEGMENTS;
+use crate::dense::{Dense, indices_of_chunk};
+use crate::directory::Directory;
 use crate::line::Line;
+use crate::moment::Moment;
 
-const SEGMENT_BITS: u32 = SEGMENTS.trailing_zeros();
-const SLOTS_AT_START: usize = 16;
+/// No index: the end of the list of free ones, and the index of who has no place.
+pub const NOWHERE: u32 = u32::MAX;
 
 /// Clients of one site.
 #[derive(Debug)]
 pub struct Table {
-    segments: Vec<Segment>,
+    directory: Directory,
+    lines: Dense<Line>,
+    tracks: Dense<Track>,
+    /// Of a free index, the next free one.
+    keys: Dense<u64>,
+    first_free: u32,
     len: usize,
     len_max: usize,
-}
-
-/// A part of the clients, by the top bits of their keys.
-#[derive(Debug, Default)]
-pub struct Segment {
-    lines: Vec<Line>,
-    tracks: Vec<Track>,
-    len: usize,
-}
-
-/// Where a client's line is, until the next insertion or removal in its segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    segment: u16,
-    slot: u32,
+    secret: u64,
 }
 
 impl Table {
-    /// An empty table for at most `len_max` clients.
-    pub fn new(len_max: usize) -> Self {
+    /// An empty table for at most `len_max` clients. Whoever knows the secret can choose ids that
+    /// keep others out.
+    pub fn new(len_max: usize, secret: u64) -> Self {
         Self {
-            segments: (0..SEGMENTS).map(|_| Segment::default()).collect(),
+            directory: Directory::new(secret),
+            lines: Dense::default(),
+            tracks: Dense::default(),
+            keys: Dense::default(),
+            first_free: NOWHERE,
             len: 0,
             len_max,
+            secret,
         }
     }
 
@@ -50,157 +48,133 @@ impl Table {
         self.len
     }
 
-    /// Which segment a key belongs to.
-    pub fn segment_of(key: u64) -> usize {
-        (key >> (64 - SEGMENT_BITS)) as usize
+    fn chunks_len(&self) -> usize {
+        self.lines.chunks_len()
     }
 
-    /// The place of a client, made if it is new; `None` when the table is full.
-    ///
-    /// Touches the client's line, so that looking all rows of a batch up before folding the first
-    /// lets their cache misses overlap.
+    /// Where indices end.
     #[inline]
-    pub fn place(&mut self, key: u64) -> Option<Place> {
-        let segment = Self::segment_of(key);
-        let part = &mut self.segments[segment];
-        let slot = match part.find(key) {
-            Ok(slot) => slot,
-            Err(_) if self.len >= self.len_max => return None,
-            Err(_) => {
-                self.len += 1;
-                part.insert(key)
+    pub(crate) fn indices_end(&self) -> u32 {
+        match self.chunks_len() {
+            0 => 0,
+            chunks => indices_of_chunk(chunks - 1).end,
+        }
+    }
+
+    /// Tells the processor that a client will be looked up soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, key: u64) {
+        self.directory.prefetch(key);
+    }
+
+    /// Tells the processor that a line will be read soon.
+    #[inline]
+    pub(crate) fn prefetch_line(&self, index: u32) {
+        self.lines.prefetch(index);
+    }
+
+    /// Tells the processor that a client's track and key will be read soon.
+    #[inline]
+    pub(crate) fn prefetch_track(&self, index: u32) {
+        self.tracks.prefetch(index);
+        self.keys.prefetch(index);
+    }
+
+    /// The index of a client, given now if it is new; `None` when the table is full.
+    #[inline]
+    pub fn place(&mut self, key: u64, now: Moment) -> Option<u32> {
+        match self.directory.find(key) {
+            Some(index) => Some(index),
+            None => self.insert(key, now),
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, key: u64, now: Moment) -> Option<u32> {
+        if self.len >= self.len_max {
+            return None;
+        }
+        if self.first_free == NOWHERE {
+            self.grow();
+        }
+        let index = self.first_free;
+        self.directory.insert(key, index).ok()?;
+        let held = self.keys.get_mut(index)?;
+        self.first_free = std::mem::replace(held, key) as u32;
+        *self.lines.get_mut(index)? = Line::new(key, now);
+        *self.tracks.get_mut(index)? = Track::default();
+        self.len += 1;
+        Some(index)
+    }
+
+    /// Adds a chunk of free indices, the lowest first.
+    fn grow(&mut self) {
+        let indices = indices_of_chunk(self.chunks_len());
+        self.lines.grow(Line::EMPTY);
+        self.tracks.grow(Track::default());
+        self.keys.grow(0);
+        let last = indices.end - 1;
+        for index in indices.clone() {
+            if let Some(key) = self.keys.get_mut(index) {
+                *key = u64::from(if index == last {
+                    self.first_free
+                } else {
+                    index + 1
+                });
             }
-        };
-        Some(Place {
-            segment: segment as u16,
-            slot: slot as u32,
-        })
+        }
+        self.first_free = indices.start;
     }
 
-    /// The line at a place whose segment may have grown since: found again if it moved.
+    /// A line.
     #[inline]
-    pub fn line_at(&mut self, place: Place, key: u64) -> Option<&mut Line> {
-        let part = &mut self.segments[usize::from(place.segment)];
-        let slot = place.slot as usize;
-        let slot = match part.lines.get(slot) {
-            Some(line) if line.key() == key => slot,
-            _ => part.find(key).ok()?,
-        };
-        Some(&mut part.lines[slot])
+    pub fn line_mut(&mut self, index: u32) -> Option<&mut Line> {
+        self.lines.get_mut(index)
+    }
+
+    /// A line.
+    #[inline]
+    pub fn line(&self, index: u32) -> Option<&Line> {
+        self.lines.get(index)
+    }
+
+    /// The key of the client at an index in use.
+    #[inline]
+    pub fn key(&self, index: u32) -> Option<u64> {
+        self.keys.get(index).copied()
+    }
+
+    /// The line and track of the client at an index in use.
+    #[inline]
+    pub(crate) fn client_mut(&mut self, index: u32) -> Option<(&mut Line, &mut Track)> {
+        let line = self.lines.get_mut(index)?;
+        Some((line, self.tracks.get_mut(index)?))
     }
 
     /// A client's line and track, if it is known.
     pub fn find(&self, key: u64) -> Option<(&Line, &Track)> {
-        let part = &self.segments[Self::segment_of(key)];
-        let slot = part.find(key).ok()?;
-        Some((&part.lines[slot], &part.tracks[slot]))
+        let index = self.directory.find(key)?;
+        Some((self.lines.get(index)?, self.tracks.get(index)?))
     }
 
-    /// A segment, to sweep it.
-    pub fn segment(&mut self, index: usize) -> &mut Segment {
-        &mut self.segments[index]
-    }
-
-    /// Removes a client.
-    pub fn remove(&mut self, key: u64) {
-        if self.segments[Self::segment_of(key)].remove(key) {
-            self.len -= 1;
+    /// Forgets the client at an index in use, which becomes free.
+    pub fn remove(&mut self, index: u32) {
+        let (Some(line), Some(key)) = (self.lines.get_mut(index), self.keys.get_mut(index)) else {
+            return;
+        };
+        if line.is_free() {
+            return;
         }
+        self.directory.remove(*key);
+        *line = Line::EMPTY;
+        *key = u64::from(self.first_free);
+        self.first_free = index;
+        self.len -= 1;
     }
 
     /// Removes all clients.
     pub fn clear(&mut self) {
-        self.segments.fill_with(Segment::default);
-        self.len = 0;
-    }
-}
-
-impl Segment {
-    /// Slots of the segment, used or not; a sweep goes over `0..slots()`.
-    pub fn slots(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// The client in a slot, with its track.
-    pub fn client(&mut self, slot: usize) -> Option<(&mut Line, &mut Track)> {
-        let line = self.lines.get_mut(slot)?;
-        if line.key() == 0 {
-            None
-        } else {
-            Some((line, &mut self.tracks[slot]))
-        }
-    }
-
-    /// The slot of a key, or the free slot where its probe ended.
-    fn find(&self, key: u64) -> Result<usize, usize> {
-        if self.lines.is_empty() {
-            return Err(0);
-        }
-        let mask = self.lines.len() - 1;
-        let mut slot = key as usize & mask;
-        loop {
-            match self.lines[slot].key() {
-                k if k == key => return Ok(slot),
-                0 => return Err(slot),
-                _ => slot = (slot + 1) & mask,
-            }
-        }
-    }
-
-    fn insert(&mut self, key: u64) -> usize {
-        if (self.len + 1) * 10 > self.lines.len() * 7 {
-            self.grow();
-        }
-        let slot = match self.find(key) {
-            Ok(slot) | Err(slot) => slot,
-        };
-        self.lines[slot] = Line::new(key);
-        self.tracks[slot] = Track::default();
-        self.len += 1;
-        slot
-    }
-
-    fn grow(&mut self) {
-        let slots = (self.lines.len() * 2).max(SLOTS_AT_START);
-        let lines = std::mem::replace(&mut self.lines, vec![Line::EMPTY; slots]);
-        let tracks = std::mem::replace(&mut self.tracks, vec![Track::default(); slots]);
-        for (line, track) in lines.into_iter().zip(tracks) {
-            if line.key() != 0 {
-                let slot = match self.find(line.key()) {
-                    Ok(slot) | Err(slot) => slot,
-                };
-                self.lines[slot] = line;
-                self.tracks[slot] = track;
-            }
-        }
-    }
-
-    /// Removes a key and closes the gap, so that no probe breaks off early (Knuth, TAOCP vol. 3,
-    /// 6.4, algorithm R).
-    fn remove(&mut self, key: u64) -> bool {
-        let Ok(mut hole) = self.find(key) else {
-            return false;
-        };
-        let mask = self.lines.len() - 1;
-        let mut slot = hole;
-        loop {
-            slot = (slot + 1) & mask;
-            let next = self.lines[slot].key();
-            if next == 0 {
-                break;
-            }
-            let home = next as usize & mask;
-            let reaches_hole = (slot.wrapping_sub(home) & mask) >= (slot.wrapping_sub(hole) & mask);
-            if reaches_hole {
-                self.lines[hole] = self.lines[slot];
-                self.tracks[hole] = self.tracks[slot];
-                hole = slot;
-            }
-        }
-        self.lines[hole] = Line::EMPTY;
-        self.tracks[hole] = Track::default();
-        self.len -= 1;
-        true
+        *self = Self::new(self.len_max, self.secret);
     }
 }
 
@@ -211,70 +185,78 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::line::Moment;
+    use crate::line::Dial;
 
-    fn keys(table: &mut Table) -> Vec<u64> {
-        let mut keys = Vec::new();
-        for index in 0..SEGMENTS {
-            let segment = table.segment(index);
-            for slot in 0..segment.slots() {
-                if let Some((line, _)) = segment.client(slot) {
-                    keys.push(line.key());
-                }
-            }
-        }
-        keys.sort_unstable();
-        keys
-    }
+    const NOW: Moment = Moment(0);
+    const SECRET: u64 = 0xd129_0d3e_41c5_a6b1;
 
     #[test]
     fn a_full_table_refuses_newcomers_and_serves_the_others() {
-        let mut table = Table::new(2);
-        assert!(table.place(1).is_some());
-        assert!(table.place(2).is_some());
-        assert!(table.place(3).is_none());
-        assert!(table.place(2).is_some());
-        table.remove(1);
-        assert!(table.place(3).is_some());
+        let mut table = Table::new(2, SECRET);
+        let first = table.place(1, NOW).unwrap();
+        assert!(table.place(2, NOW).is_some());
+        assert!(table.place(3, NOW).is_none());
+        assert!(table.place(2, NOW).is_some());
+        table.remove(first);
+        assert_eq!(table.place(3, NOW), Some(first));
+        assert_eq!(table.clients(), 2);
     }
 
     #[test]
-    fn a_place_survives_the_growth_of_its_segment() {
-        let mut table = Table::new(usize::MAX);
-        let place = table.place(5).unwrap();
-        for key in 6..200 {
-            table.place(key);
+    fn an_index_survives_growth() {
+        let mut table = Table::new(usize::MAX, SECRET);
+        let index = table.place(5, NOW).unwrap();
+        for key in 6..40_000 {
+            table.place(key, NOW);
         }
-        assert_eq!(table.line_at(place, 5).unwrap().key(), 5);
+        assert_eq!(table.place(5, NOW), Some(index));
+        assert_eq!(table.key(index), Some(5));
+        assert_eq!((table.chunks_len(), table.clients()), (3, 39_995));
+    }
+
+    #[test]
+    fn a_free_line_bears_no_clients_mark() {
+        let mut table = Table::new(usize::MAX, SECRET);
+        let index = table.place(5, NOW).unwrap();
+        table.remove(index);
+        table.remove(index);
+        let line = table.line(index).unwrap();
+        assert!(line.is_free() && line.mark() != Line::mark_of(5));
+        assert_eq!(table.clients(), 0);
     }
 
     proptest! {
-        /// Against a map: same keys after any mix of insertions and removals, lines kept intact.
+        /// Against a map: the same clients after any mix of insertions and removals, lines intact.
         #[test]
-        fn agrees_with_a_map(steps in prop::collection::vec((0u64..80, any::<bool>()), 1..600)) {
-            let mut table = Table::new(usize::MAX);
+        fn agrees_with_a_map(steps in prop::collection::vec((1u64..80, any::<bool>()), 1..600)) {
+            let mut table = Table::new(usize::MAX, SECRET);
+            let dial = Dial::new(1.0);
             let mut map: HashMap<u64, u16> = HashMap::new();
-            for (i, (small, insert)) in steps.into_iter().enumerate() {
-                // Few segments and low bits that collide.
-                let key = (small % 2) << 56 | (small * 16 + 1);
+            for (radio, (key, insert)) in (0u16..).zip(steps) {
                 if insert {
-                    let place = table.place(key).unwrap();
-                    let radio = *map.entry(key).or_insert(i as u16);
-                    table.line_at(place, key).unwrap().fold(radio, -50, Moment::from_us(0));
-                } else {
-                    table.remove(key);
-                    map.remove(&key);
+                    let index = table.place(key, NOW).unwrap();
+                    let radio = *map.entry(key).or_insert(radio);
+                    table.line_mut(index).unwrap().fold(radio, -50, NOW, &dial);
+                } else if map.remove(&key).is_some() {
+                    let index = table.place(key, NOW).unwrap();
+                    table.remove(index);
                 }
             }
+            prop_assert_eq!(table.clients(), map.len());
+            let mut used = Vec::new();
+            for index in indices_of_chunk(0) {
+                if table.line(index).is_some_and(|line| !line.is_free()) {
+                    used.push(table.key(index).unwrap());
+                }
+            }
+            used.sort_unstable();
             let mut expected: Vec<u64> = map.keys().copied().collect();
             expected.sort_unstable();
-            prop_assert_eq!(table.clients(), expected.len());
-            prop_assert_eq!(keys(&mut table), expected);
+            prop_assert_eq!(used, expected);
             for (key, radio) in map {
-                let place = table.place(key).unwrap();
-                let slots: Vec<_> = table.line_at(place, key).unwrap().slots().collect();
-                prop_assert_eq!(slots.len(), 1);
-                prop_assert_eq!(slots[0].radio, radio);
+                let (line, _) = table.find(key).unwrap();
+                let radios: Vec<u16> = line.slots(&dial).map(|slot| slot.radio).collect();
+                prop_assert_eq!(radios, [radio]);
             }
         }
     }

@@ -7,28 +7,31 @@ use std::sync::Arc;
 
 use locate::Model;
 use site::Site;
-use wire::batch::{Batch, Rows};
+use wire::batch::Batch;
 use wire::frame::{Hello, Report};
-use wire::{AgentName, Kind, Session, SiteName};
+use wire::{AgentName, Session, SiteName};
 
 use crate::books::DropReason;
 use crate::ledger::{Ledger, SessionKey};
-use crate::limits::SOLVES_PER_TICK_MAX;
+use crate::limits::{LINES_PER_TICK_MAX, SOLVES_PER_TICK_MAX};
 use crate::line::Line;
 use crate::outlet::{FixQueue, Outlet};
 use crate::question::{AskError, Question};
 use crate::recorded::Recorded;
 use crate::session::{self, Phase, Refusal};
-use crate::shard::{Shard, ShardConfig};
+use crate::shard::{Budget, Shard, ShardConfig};
 use crate::snapshot::WorkerSnapshot;
-use crate::table::Place;
 
+mod define;
+mod fold;
+mod group;
 mod rows;
 
-use rows::{Heard, Times, check, for_each_reading};
+use fold::Fold;
+use rows::{Named, Times, for_each_row};
 
-/// Most rows of a datagram: what [`wire::limits::BATCH_BYTES_MAX`] holds.
-const ROWS_MAX: usize = wire::limits::BATCH_BYTES_MAX / wire::batch::ROW_BYTES + 1;
+/// One datagram in so many gives a sample of how long its rows waited to be folded.
+const DATAGRAMS_PER_SAMPLE: u64 = 16;
 
 /// A site that the worker serves.
 #[derive(Debug, Clone)]
@@ -62,6 +65,7 @@ pub struct Worker {
     ledger: Ledger,
     outlet: Outlet,
     recorded: Option<Recorded>,
+    datagrams: u64,
 }
 
 /// A served site without its radio map, which its shard alone keeps: an old one is freed with it.
@@ -111,6 +115,7 @@ impl Worker {
             ledger: Ledger::default(),
             outlet: Outlet::new(fixes),
             recorded,
+            datagrams: 0,
         }
     }
 
@@ -153,15 +158,21 @@ impl Worker {
 
     /// A datagram arrived on a session's connection.
     pub fn handle_datagram(&mut self, key: SessionKey, bytes: &[u8], now_us: u64) {
+        let batch = wire::batch::decode(bytes).ok();
+        self.handle_batch(key, batch.as_ref(), now_us);
+    }
+
+    /// A datagram arrived with this batch, or with none that can be decoded.
+    fn handle_batch(&mut self, key: SessionKey, batch: Option<&Batch<'_>>, now_us: u64) {
         let Some(state) = self.ledger.session_mut(key) else {
             return;
         };
         state.heard_at_us = now_us;
-        let Ok(batch) = wire::batch::decode(bytes) else {
+        let Some(batch) = batch else {
             state.account.handle_undecodable();
             return;
         };
-        let len = batch.rows.len() as u64;
+        let len = batch.len() as u64;
         let header = &batch.header;
         if header.session != state.session {
             state.account.handle_stranger(len);
@@ -177,37 +188,75 @@ impl Worker {
             state.account.drop_datagram(DropReason::Radio, len);
             return;
         };
-        let folded = match &mut self.recorded {
-            None => {
-                let sent_us = state.clock.handle_batch(header.sent_us, now_us);
-                let times = Times { sent_us, now_us };
-                let shard = &mut self.shards[state.shard];
-                fold_batch(&batch, radio, times, shard, |reason| {
-                    state.account.drop_row(reason)
-                })
-            }
-            Some(recorded) => {
-                let times = Times {
-                    sent_us: header.sent_us,
-                    now_us: header.sent_us,
-                };
-                let mut kept = 0;
-                let shard = &mut self.shards[state.shard];
-                for_each_reading(&batch, radio, times, |reading| match reading {
-                    Ok(Heard::Client(_, reading)) => {
-                        recorded.handle_reading(state.shard, key, reading);
-                        kept += 1;
-                    }
-                    // A radio hears an access point through one agent only, in order.
-                    Ok(Heard::Beacon(beacon)) if shard.fold_beacon(&beacon) => kept += 1,
-                    Ok(Heard::Beacon(_)) => state.account.drop_row(DropReason::Beacon),
-                    Err(reason) => state.account.drop_row(reason),
-                });
-                kept
-            }
-        };
+        if self.recorded.is_some() {
+            self.keep_recorded(key, batch, radio);
+            self.advance_recording(key, now_us);
+            return;
+        }
+        let times = Times::new(state.clock.handle_batch(header.sent_us, now_us), now_us);
+        let shard = &mut self.shards[state.shard];
+        let follow = shard.row_to_follow(batch.len());
+        let folded = Fold {
+            shard,
+            dictionary: &mut state.dictionary,
+            radio,
+            times,
+            now_us,
+            follow,
+            drop_row: |reason| state.account.drop_row(reason),
+        }
+        .fold(batch);
         state.account.fold_datagram(folded);
-        self.advance_recording(key, now_us);
+        self.sample_folded(batch, &times, now_us);
+    }
+
+    /// Now and then, records how long a row waited from being heard to being folded.
+    fn sample_folded(&mut self, batch: &Batch<'_>, times: &Times, now_us: u64) {
+        self.datagrams += 1;
+        if !self.datagrams.is_multiple_of(DATAGRAMS_PER_SAMPLE) || batch.is_empty() {
+            return;
+        }
+        let number = (self.datagrams / DATAGRAMS_PER_SAMPLE) as usize % batch.len();
+        let full = batch.rows.row(number).map(|row| row.age_ms);
+        let short = || batch.short_rows.row(number - batch.rows.len());
+        let age_ms = full.or_else(|| Some(short()?.age_ms()));
+        if let Some(age_ms) = age_ms.filter(|age_ms| times.allow(*age_ms)) {
+            let latency_us = now_us.saturating_sub(times.heard_us(age_ms));
+            self.outlet.record_folded(latency_us);
+        }
+    }
+
+    /// The rows of a replaying agent wait for the recording's clock.
+    fn keep_recorded(&mut self, key: SessionKey, batch: &Batch<'_>, radio: u16) {
+        let (Some(state), Some(recorded)) = (self.ledger.session_mut(key), &mut self.recorded)
+        else {
+            return;
+        };
+        let times = Times::new(batch.header.sent_us, batch.header.sent_us);
+        let shard = &mut self.shards[state.shard];
+        let mut kept = 0;
+        for_each_row(batch, &times, |_, row| {
+            let refused = match row.map(|row| (row.named, row)) {
+                // A radio hears an access point through one agent only, in order.
+                Ok((Named::Full(client), row)) if row.is_beacon => {
+                    let known = shard.fold_beacon(&row.beacon(client, radio));
+                    (!known).then_some(DropReason::Beacon)
+                }
+                Ok((Named::Full(client), row)) => {
+                    let reading = row.reading(Line::key_of(client), radio);
+                    recorded.handle_reading(state.shard, key, reading);
+                    None
+                }
+                // None was granted.
+                Ok((Named::Short(_), _)) => Some(DropReason::ShortId),
+                Err(reason) => Some(reason),
+            };
+            match refused {
+                None => kept += 1,
+                Some(reason) => state.account.drop_row(reason),
+            }
+        });
+        state.account.fold_datagram(kept);
     }
 
     /// A report arrived; `transport_received` is the number of DATAGRAM frames so far.
@@ -255,12 +304,14 @@ impl Worker {
             }
             return false;
         }
-        let mut solves = 0;
+        let mut budget = Budget {
+            solves: SOLVES_PER_TICK_MAX,
+            lines: LINES_PER_TICK_MAX,
+        };
         for turn in 0..self.shards.len() {
             let index = (self.first_shard + turn) % self.shards.len();
-            let solves_max = SOLVES_PER_TICK_MAX - solves;
-            solves += self.shards[index].sweep_due(now_us, solves_max, &mut self.outlet);
-            if solves >= SOLVES_PER_TICK_MAX {
+            self.shards[index].sweep_due(now_us, &mut budget, &mut self.outlet);
+            if budget.is_spent() {
                 // A site that always has more to solve must not keep the others waiting.
                 self.first_shard = (index + 1) % self.shards.len();
                 return true;
@@ -300,6 +351,11 @@ impl Worker {
         }
     }
 
+    /// Agents that ever had a session with the worker.
+    pub fn agents(&self) -> usize {
+        self.ledger.agents_len()
+    }
+
     /// What can be told about the worker at this time.
     pub fn snapshot(&self) -> WorkerSnapshot {
         WorkerSnapshot {
@@ -314,46 +370,11 @@ impl Worker {
             fixes_dropped: self.outlet.dropped(),
             rounds_skipped: self.shards.iter().map(Shard::rounds_skipped).sum(),
             latency_us: self.outlet.latency_us().clone(),
+            folded_us: self.outlet.folded_us().clone(),
             cpu: None,
+            solve_cpu: None,
         }
     }
-}
-
-/// Folds a batch: first finds all its lines, so that their cache misses overlap, then folds row by
-/// row. Returns how many rows were folded.
-fn fold_batch(
-    batch: &Batch<'_>,
-    radio: u16,
-    times: Times,
-    shard: &mut Shard,
-    mut drop_row: impl FnMut(DropReason),
-) -> u64 {
-    let follow = shard.row_to_follow(batch.rows.len());
-    let places = find_places(&batch.rows, shard);
-    let mut folded = 0;
-    for_each_reading(batch, radio, times, |reading| match reading {
-        Ok(Heard::Client(i, reading)) => match places[i].or_else(|| shard.place(reading.key)) {
-            Some(place) => {
-                shard.fold(place, &reading, follow == Some(i));
-                folded += 1;
-            }
-            None => drop_row(DropReason::Clients),
-        },
-        Ok(Heard::Beacon(beacon)) if shard.fold_beacon(&beacon) => folded += 1,
-        Ok(Heard::Beacon(_)) => drop_row(DropReason::Beacon),
-        Err(reason) => drop_row(reason),
-    });
-    folded
-}
-
-fn find_places(rows: &Rows<'_>, shard: &mut Shard) -> [Option<Place>; ROWS_MAX] {
-    let mut places = [None; ROWS_MAX];
-    for (place, row) in places.iter_mut().zip(rows.iter()) {
-        if row.kind != Kind::Beacon && check(&row, true).is_ok() {
-            *place = shard.place(Line::key_of(row.client));
-        }
-    }
-    places
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl AgentEndpoint {
         impairment: Option<&Impairment>,
     ) -> Result<Self, BindError> {
         let socket_error = |source| BindError::Socket { address, source };
-        let socket = socket::open(address, None, impairment)?;
+        let socket = socket::open(address, impairment)?;
         let local_addr = socket.local_addr().map_err(socket_error)?;
         let endpoint = Endpoint::new_with_abstract_socket(
             knobs.agent_endpoint(),
@@ -108,6 +108,12 @@ impl AgentEndpoint {
             Ok(Err(error)) => Err(ConnectError::of(node, waited, &error)),
             Err(_) => Err(ConnectError::NoAnswer { node, waited }),
         }
+    }
+
+    /// Sends from another socket from now on, as an agent does whose address has changed.
+    #[cfg(test)]
+    pub(crate) fn rebind(&self, socket: std::net::UdpSocket) {
+        self.endpoint.rebind(socket).expect("a usable socket");
     }
 
     /// Closes all links with `reason`.

@@ -7,7 +7,7 @@ use wire::control::{FrameError, FrameReader, FrameTooLong, encode_frame};
 use crate::closed::LinkClosed;
 
 /// Bytes taken from the stream at once.
-const CHUNK_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const CHUNK_BYTES_MAX: usize = 16 * 1024;
 
 /// Why the control stream gave no frame or took none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,9 @@ pub enum ControlError {
     /// The other end gave up on the stream, maybe within a frame, and kept the link.
     #[error("the other end abandoned the control stream")]
     Abandoned,
+    /// Too many frames wait to be sent; this one was not taken.
+    #[error("the other end does not read its control stream fast enough")]
+    NoRoom,
 }
 
 /// The receiving half of a control stream.

@@ -87,8 +87,19 @@ impl Impairment {
         }
     }
 
-    fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.0.running.load(Ordering::Relaxed)
+    }
+
+    /// Decides about a packet and counts the answer.
+    pub(crate) fn decide(&self, bytes: usize) -> Fate {
+        let fate = self.fate(bytes);
+        let counter = match fate {
+            Fate::Send => &self.0.sent,
+            Fate::Drop => &self.0.dropped,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        fate
     }
 
     fn fate(&self, bytes: usize) -> Fate {

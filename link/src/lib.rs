@@ -1,10 +1,11 @@
 //! QUIC endpoints and identities for both ends; turns batches into datagrams and back.
 //!
 //! It does not know what a datagram says, when to send one or where to connect next: `agent` and
-//! `ingest` do. It keeps no connection alive by itself and retries nothing.
+//! `ingest` do. It retries nothing.
 //!
-//! Start from [`NodeEndpoint`], where agents arrive, [`AgentEndpoint`], from where they connect,
-//! and [`authority`], which makes the certificates that both ends need.
+//! Start from [`Port`], where agents arrive on the thread of its owner, [`AgentEndpoint`], from
+//! where an agent connects among its other tasks, and [`authority`], which makes the certificates
+//! that both ends need. Below a port is an [`Engine`], which knows no socket and no clock.
 //!
 //! # Invariants
 //!
@@ -21,7 +22,8 @@
 //!
 //! ```
 //! use link::authority::Authority;
-//! use link::{AgentCredentials, AgentEndpoint, Knobs, NodeCredentials, NodeEndpoint, ResetKey};
+//! use link::{AgentCredentials, AgentEndpoint, Event, Knobs, NodeCredentials, Port, ResetKey};
+//! use std::time::{Duration, Instant};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,17 +34,23 @@
 //!
 //! let knobs = Knobs::default();
 //! let credentials = NodeCredentials::from_pem(ca, &node.certificate_pem, &node.key_pem)?;
-//! let node = NodeEndpoint::bind(([127, 0, 0, 1], 0).into(), &credentials, &ResetKey::random()?, &knobs)?;
+//! let localhost = ([127, 0, 0, 1], 0).into();
+//! let mut node = Port::bind_node(localhost, &credentials, &ResetKey::random()?, &knobs)?;
 //! let address = node.local_addr();
-//! let at_node = tokio::spawn(async move {
-//!     let arriving = node.accept().await.expect("the endpoint is open");
-//!     let link = arriving.finish().await.expect("the agent is one of ours");
-//!     let datagram = link.read_datagram().await.expect("the agent sends one");
-//!     (link.identity().to_string(), datagram)
+//! let at_node = tokio::task::spawn_blocking(move || loop {
+//!     node.receive(Instant::now() + Duration::from_secs(1)).expect("the socket works");
+//!     while let Some(event) = node.engine().poll_event() {
+//!         if let Event::Datagrams(id) = event {
+//!             let datagram = node.engine().read_datagram(id).expect("there is one");
+//!             let identity = node.engine().identity(id).expect("the link is open");
+//!             return (identity.to_string(), datagram);
+//!         }
+//!     }
+//!     node.transmit().expect("the socket works");
 //! });
 //!
 //! let credentials = AgentCredentials::from_pem(ca, &agent.certificate_pem, &agent.key_pem)?;
-//! let endpoint = AgentEndpoint::bind(([127, 0, 0, 1], 0).into(), &knobs)?;
+//! let endpoint = AgentEndpoint::bind(localhost, &knobs)?;
 //! let link = endpoint.connect(address, "localhost", &credentials, &knobs).await?;
 //! link.send_datagram("what was heard".into())?;
 //!
@@ -65,7 +73,8 @@ mod agent_end;
 mod certificate;
 mod closed;
 mod control;
-mod node_end;
+pub mod engine;
+mod port;
 mod private_file;
 mod reset_key;
 mod socket;
@@ -76,8 +85,9 @@ mod tests;
 pub use agent_end::{AgentEndpoint, ConnectError, NodeLink, SendError};
 pub use closed::LinkClosed;
 pub use control::{ControlError, ControlReader, ControlWriter};
+pub use engine::{Engine, Event, HandshakeCounts, LinkId};
 pub use identity::Identity;
-pub use node_end::{AgentLink, Arriving, HandshakeCounts, NodeEndpoint};
+pub use port::{Port, PortWaker};
 pub use refused::Refused;
 pub use reset_key::{ResetKey, ResetKeyError};
 pub use socket::BindError;

@@ -32,19 +32,13 @@ pub enum BindError {
 }
 
 /// Opens a socket inside the current tokio runtime.
-///
-/// `receive_buffer_bytes` is a wish: the system may grant less, which is logged, not fatal.
 pub(crate) fn open(
     address: SocketAddr,
-    receive_buffer_bytes: Option<usize>,
     impairment: Option<&Impairment>,
 ) -> Result<Arc<dyn AsyncUdpSocket>, BindError> {
     let bind_error = |source| BindError::Bind { address, source };
     let socket_error = |source| BindError::Socket { address, source };
     let socket = UdpSocket::bind(address).map_err(bind_error)?;
-    if let Some(bytes) = receive_buffer_bytes {
-        enlarge_receive_buffer(&socket, bytes).map_err(socket_error)?;
-    }
     let socket = TokioRuntime.wrap_udp_socket(socket).map_err(socket_error)?;
     Ok(match impairment {
         Some(impairment) => Arc::new(Impaired::new(socket, impairment.clone())),
@@ -52,12 +46,19 @@ pub(crate) fn open(
     })
 }
 
-fn enlarge_receive_buffer(socket: &UdpSocket, wanted_bytes: usize) -> io::Result<()> {
+/// Asks for a larger receive buffer, which is a wish: the system may grant less, which is logged.
+pub(crate) fn enlarge_receive_buffer(socket: &UdpSocket, wanted_bytes: usize) -> io::Result<()> {
     let state = UdpSocketState::new(socket.into())?;
     let refused = state
         .set_recv_buffer_size(socket.into(), wanted_bytes)
         .err();
-    let granted_bytes = state.recv_buffer_size(socket.into())?;
+    let mut granted_bytes = state.recv_buffer_size(socket.into())?;
+    #[cfg(target_os = "linux")]
+    if granted_bytes < wanted_bytes {
+        // Beyond what everybody gets, for who has the right; others are refused, which is no news.
+        let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(socket, wanted_bytes);
+        granted_bytes = state.recv_buffer_size(socket.into())?;
+    }
     if granted_bytes < wanted_bytes {
         tracing::warn!(
             granted_bytes,

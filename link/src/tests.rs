@@ -1,8 +1,10 @@
-//! Both ends over real loopback sockets.
+//! A node's port and the agents in the field over real loopback sockets.
 
+mod node;
 pub(crate) mod support;
 
 mod door;
 mod flood;
 mod life;
 mod loss;
+mod ports;

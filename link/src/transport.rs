@@ -68,6 +68,37 @@ const INCOMING_MAX: usize = 4_096;
 const INCOMING_BYTES: u64 = 8 * 1024;
 const INCOMING_BYTES_TOTAL: u64 = 4 * 1024 * 1024;
 
+/// Answers to strangers that wait to be sent, of some hundred bytes each: what a round of reception
+/// can bring, so that a flood costs a megabyte at most.
+pub(crate) const ANSWERS_MAX: usize = 2_048;
+
+/// Bytes of control frames that wait at this end of a link, beyond what the transport holds: two of
+/// the greatest length. Beyond it a frame is not taken.
+pub(crate) const CONTROL_BUFFER_BYTES_MAX: usize = 2 * (wire::limits::FRAME_BYTES_MAX + 4);
+
+/// Packets that leave in one system call, as one large packet that the system or the network card
+/// cuts: the gain is nearly all had by ten.
+pub(crate) const SEGMENTS_MAX: usize = 10;
+
+/// System calls in a round of reception, and packets after which the links are read first: so few
+/// that they are still in the cache next to the processor, and so many that a round costs them
+/// nothing. Who ticks every few milliseconds is not late either.
+pub(crate) const RECEIVE_CALLS_MAX: usize = 4;
+pub(crate) const RECEIVE_PACKETS_MAX: usize = 256;
+
+/// Least time to wait for a timer of a connection: their grain is a millisecond (RFC 9002, section
+/// 6.1.2), and those that fall into the same one cost one wake-up.
+pub(crate) const TIMER_GRAIN: Duration = Duration::from_millis(1);
+
+/// How long a node with many links lets packets gather once few came: a burst of one agent is a
+/// wake-up of its own else, which costs more than what is in it. Nobody waits longer for it.
+pub(crate) const GATHER: Duration = Duration::from_micros(1_800);
+
+/// Links from which packets gather, and packets of a round above which they come fast enough by
+/// themselves.
+pub(crate) const GATHER_LINKS_MIN: usize = 64;
+pub(crate) const GATHER_PACKETS_MAX: usize = 64;
+
 /// Code of every close: the reason is in the words that go with it.
 pub(crate) const CLOSE_CODE: VarInt = VarInt::from_u32(0);
 
@@ -188,9 +219,14 @@ impl Knobs {
         config
     }
 
+    /// Largest UDP payload that is accepted.
+    pub(crate) fn receive_mtu(&self) -> u16 {
+        self.mtu_max.clamp(RECEIVE_MTU_MIN, RECEIVE_MTU_MAX)
+    }
+
     fn accept_packets(&self, config: &mut EndpointConfig) {
         config
-            .max_udp_payload_size(self.mtu_max.clamp(RECEIVE_MTU_MIN, RECEIVE_MTU_MAX))
+            .max_udp_payload_size(self.receive_mtu())
             .expect("the size is from 1,472 to 65,527");
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::limits::ANSWER_MAX;
+use crate::limits::{ANSWER_MAX, LEDGER_BYTES_MAX};
 use ledger::LedgerBody;
 
 /// Why a node's API does not answer.
@@ -98,14 +98,43 @@ impl NodeApi {
     /// # Errors
     /// [`ApiError`] when the node does not answer, or not in our words.
     pub fn ledger(&self) -> Result<LedgerBody, ApiError> {
-        let url = format!("{}/api/v1/ledger", self.base);
+        self.ledger_at("/api/v1/ledger")
+    }
+
+    /// The same without the agents one by one: with a thousand of them a look costs the node far
+    /// less.
+    ///
+    /// # Errors
+    /// [`ApiError`] when the node does not answer, or not in our words.
+    pub fn ledger_in_brief(&self) -> Result<LedgerBody, ApiError> {
+        self.ledger_at("/api/v1/ledger?agents=false")
+    }
+
+    fn ledger_at(&self, path: &str) -> Result<LedgerBody, ApiError> {
+        let (url, text) = self.text(path)?;
+        serde_json::from_str(&text).map_err(|source| ApiError::Body { url, source })
+    }
+
+    /// Asks whether the process lives.
+    ///
+    /// # Errors
+    /// [`ApiError`] when it does not answer.
+    pub fn live(&self) -> Result<(), ApiError> {
+        self.text("/livez").map(drop)
+    }
+
+    /// What the node answers there, with the whole URL.
+    fn text(&self, path: &str) -> Result<(String, String), ApiError> {
+        let url = format!("{}{path}", self.base);
         let answer = |source| ApiError::Answer {
             url: url.clone(),
             source: Box::new(source),
         };
         let mut response = self.http.get(&url).call().map_err(answer)?;
-        let text = response.body_mut().read_to_string().map_err(answer)?;
-        serde_json::from_str(&text).map_err(|source| ApiError::Body { url, source })
+        // A thousand agents take more room than the ten megabytes that are usual.
+        let body = response.body_mut().with_config().limit(LEDGER_BYTES_MAX);
+        let text = body.read_to_string().map_err(answer)?;
+        Ok((url, text))
     }
 
     /// Every fix of a site from now on.

@@ -168,6 +168,11 @@ impl NodeChild {
         }
     }
 
+    /// Its number as the system knows it.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it has used so far; `None` where the system does not tell.
     pub fn usage(&self) -> Option<Usage> {
         Usage::of(self.process.id())

@@ -7,7 +7,9 @@ use agent::route::NodeAddress;
 use agent::source::pace::Pace;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use crate::limits::{AGENTS_MAX, CLIENTS_MAX, RATE_PER_S_MAX, SECONDS_MAX, WORKERS_MAX};
+use crate::limits::{
+    AGENTS_MAX, CLIENTS_MAX, HOLD_MS_MAX, RATE_PER_S_MAX, SECONDS_MAX, SITES_MAX, WORKERS_MAX,
+};
 
 /// Plays many agents against a node and reports rates, loss and latency.
 ///
@@ -28,6 +30,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Make up clients and send observations at a fixed rate, whether the node keeps up or not
     Synthetic(SyntheticArgs),
+    /// Measure what a node takes: rate, CPU time per observation and datagram, memory, latency
+    Throughput(ThroughputArgs),
     /// Score the estimator on data sets with known positions, without a node or a network
     Accuracy(AccuracyArgs),
 }
@@ -89,6 +93,111 @@ pub struct SyntheticArgs {
     /// The node to play against.
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+/// Options of `throughput`.
+///
+/// The node is always one of its own, since its CPU time and memory are measured. Exit code 1 when
+/// a client was not folded, fixes are missing or the books do not close.
+#[derive(Debug, Clone, Args)]
+pub struct ThroughputArgs {
+    /// How many agents, each with one radio
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=AGENTS_MAX))]
+    pub agents: u64,
+    /// How many clients, each heard by the eight agents next to it
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=CLIENTS_MAX))]
+    pub clients: u64,
+    /// Sites to which agents and clients are dealt; a worker serves whole sites
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=SITES_MAX))]
+    pub sites: u64,
+    /// Observations per second of all agents together, or `max`: as many as the node takes, agents
+    /// wait for room instead of dropping
+    #[arg(long, default_value = "max", value_name = "PER_SECOND")]
+    pub rate: Rate,
+    /// How observations become datagrams
+    #[arg(long, value_enum, default_value_t = Pattern::Bulk)]
+    pub pattern: Pattern,
+    /// How rows name clients
+    #[arg(long, value_enum, default_value_t = IdKind::Short)]
+    pub id: IdKind,
+    /// In which order agents hear their clients
+    #[arg(long, value_enum, default_value_t = HearingOrder::Together)]
+    pub order: HearingOrder,
+    /// Worker threads of the node, as many as there are cores unless told otherwise
+    #[arg(long, default_value_t = cores(), hide_default_value = true, value_parser = clap::value_parser!(u64).range(1..=WORKERS_MAX))]
+    pub workers: u64,
+    /// For how long to measure, after a warm-up
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
+    pub seconds: u64,
+    /// Fixes per second and client
+    #[arg(long, default_value_t = 1.0, value_name = "PER_SECOND", value_parser = fix_hz)]
+    pub fix_hz: f64,
+    /// How long an observation waits for others to share a burst with, in milliseconds
+    #[arg(long, default_value_t = 250, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=HOLD_MS_MAX))]
+    pub hold: u64,
+    /// Seed of places, signal strengths and the order in which clients are heard
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Limit the node to so many cores, such as 0.25, to see it overloaded; needs root and the
+    /// control groups of Linux
+    #[arg(long, value_name = "CORES", value_parser = node_cpus)]
+    pub node_cpus: Option<f64>,
+    /// Print the result as one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How observations become datagrams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pattern {
+    /// Full datagrams back to back
+    Bulk,
+    /// What the agents' deadline gives at the total rate; needs --rate
+    Fleet,
+    /// One observation per datagram, back to back
+    Single,
+}
+
+/// In which order the agents of `throughput` hear their clients, round and round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HearingOrder {
+    /// What a client transmits is heard by all agents around it at about the same time, as on the
+    /// air
+    Together,
+    /// Each agent hears its clients in an order of its own: nothing is at hand in the node's caches
+    Shuffled,
+}
+
+/// How rows name clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IdKind {
+    /// By their pseudonyms of eight bytes
+    Full,
+    /// By short ids that agent and node agree on
+    Short,
+}
+
+/// How fast agents of `throughput` send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// As fast as there is room.
+    Max,
+    /// So many observations per second, whether there is room or not.
+    PerSecond(u64),
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse::<u64>() {
+            _ if text == "max" => Ok(Self::Max),
+            Ok(rate) if (1..=RATE_PER_S_MAX).contains(&rate) => Ok(Self::PerSecond(rate)),
+            _ => Err(format!(
+                "use 1 to {RATE_PER_S_MAX} observations per second, or max"
+            )),
+        }
+    }
 }
 
 /// Options of `accuracy`.
@@ -179,6 +288,13 @@ fn fix_hz(text: &str) -> Result<f64, String> {
     }
 }
 
+fn node_cpus(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.01..=256.0).contains(&value) => Ok(value),
+        _ => Err("use 0.01 to 256 cores".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -202,6 +318,9 @@ mod tests {
             "replay --recording r --node h:1 --http http://h:2 --certificates c",
             "synthetic --agents 64 --clients 100000 --rate 2000000 --seconds 10 --seed 1",
             "synthetic --prepare d",
+            "throughput",
+            "throughput --agents 1000 --rate 950000 --pattern fleet --id full --hold 1000 --json",
+            "throughput --rate max --pattern single --workers 1 --node-cpus 0.25 --fix-hz 0.1",
             "accuracy a b --blind --mode auto --open-area --json",
             "accuracy a --report f",
         ] {
@@ -216,6 +335,11 @@ mod tests {
             "synthetic --agents 0",
             "synthetic --fix-hz nan",
             "synthetic --http http://h:2",
+            "throughput --rate 0",
+            "throughput --rate fast",
+            "throughput --node-cpus 0",
+            "throughput --node h:1",
+            "throughput --pattern burst",
             "accuracy",
             "accuracy a --mode wifi",
             "accuracy a --blind --report f",

@@ -35,11 +35,52 @@ pub const LOG_LINES_SHOWN: usize = 12;
 /// How long all agents may take to connect.
 pub const CONNECT_MAX: Duration = Duration::from_secs(30);
 
+/// Handshakes that one thread of `throughput` has under way: a node sends newcomers back once it
+/// has two hundred.
+pub const DIALLING_MAX: usize = 64;
+
+/// How long an agent of `throughput` waits until it asks a node again that did not answer.
+pub const REDIAL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long threads of `throughput` wait after closing until the node has most likely been told.
+pub const FAREWELL_MAX: Duration = Duration::from_millis(500);
+
+/// Shortest and longest warm-up of `throughput`: until all clients have been heard.
+pub const WARM_UP_MIN: Duration = Duration::from_secs(2);
+/// See [`WARM_UP_MIN`]; after that it is measured all the same, and the report tells who is missing.
+pub const WARM_UP_MAX: Duration = Duration::from_secs(60);
+
+/// How long `throughput` looks for the moment at which workers tell their counters: they do so twice
+/// a second and more, unless they are overloaded.
+pub const EDGE_MAX: Duration = Duration::from_secs(1);
+
+/// Time between two such looks.
+pub const EDGE_INTERVAL: Duration = Duration::from_millis(15);
+
+/// How often `throughput` asks for health and ledger while it measures.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a process rests until its memory is looked at: what began must be over.
+pub const REST: Duration = Duration::from_millis(500);
+
+/// How long all agents of `throughput` may take to send what waits and to settle.
+pub const LEAVE_MAX: Duration = Duration::from_secs(20);
+
+/// Longest time that an observation of `throughput` may wait for others, in milliseconds: after
+/// five seconds agents drop it.
+pub const HOLD_MS_MAX: u64 = 4_000;
+
+/// Most sites of `throughput`: each is a radio map of its own.
+pub const SITES_MAX: u64 = 1_000;
+
 /// How long the last reports may take to be booked once all has been sent.
 pub const SETTLE_MAX: Duration = Duration::from_secs(10);
 
 /// How long an answer of the node's API may take.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Longest answer of the node's API that is read: a ledger of ten thousand agents.
+pub const LEDGER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How often progress is looked at.
 pub const LOOK_INTERVAL: Duration = Duration::from_millis(50);

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
 use crate::interrupt::Interrupt;
-use crate::{accuracy, replay, synthetic};
+use crate::{accuracy, replay, synthetic, throughput};
 
 /// Exit code of a run that could not do its work.
 const FAILED: u8 = 1;
@@ -19,12 +19,12 @@ const FAILED: u8 = 1;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
-    match run(&cli.command) {
-        Ok(told) => {
-            // A reader that went away (`| head`) is no mistake of ours.
-            let _ = writeln!(std::io::stdout(), "{told}");
-            ExitCode::SUCCESS
-        }
+    let result = run(&cli.command, &mut |told| {
+        // A reader that went away (`| head`) is no mistake of ours.
+        let _ = writeln!(std::io::stdout(), "{told}");
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             for line in format!("error: {error:#}").lines() {
                 eprintln!("{line}");
@@ -34,9 +34,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> anyhow::Result<String> {
+/// Runs a command and tells its result; a result can be worth telling and a failure all the same.
+fn run(command: &Command, tell: &mut dyn FnMut(String)) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
-    match command {
+    let told = match command {
         Command::Accuracy(args) => match accuracy::run(args, &interrupt)? {
             accuracy::Outcome::Rows(rows) => told(args.json, &rows),
             accuracy::Outcome::Written(told) => Ok(told),
@@ -50,7 +51,14 @@ fn run(command: &Command) -> anyhow::Result<String> {
             replay::Outcome::Report(report) => told(args.json, &*report),
             replay::Outcome::Prepared(told) => Ok(told),
         },
-    }
+        Command::Throughput(args) => {
+            let report = throughput::run(args, &interrupt)?;
+            tell(told(args.json, &report)?);
+            return report.verdict().map_err(anyhow::Error::msg);
+        }
+    };
+    tell(told?);
+    Ok(())
 }
 
 fn told(json: bool, result: &(impl Serialize + Display)) -> anyhow::Result<String> {

@@ -1,7 +1,6 @@
 //! `trilobite-load synthetic`: made-up clients at a fixed rate.
 
 mod fix_rate;
-mod hall;
 mod schedule;
 
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use crate::api::ledger::LedgerBody;
 use crate::books;
 use crate::cli::SyntheticArgs;
 use crate::fleet::{Fleet, Member};
+use crate::hall::{Hall, HallPlan};
 use crate::interrupt::Interrupt;
 use crate::limits::{LOOK_INTERVAL, SETTLE_MAX};
 use crate::node_files::{NodeFiles, SiteFiles};
@@ -25,11 +25,13 @@ use crate::progress;
 use crate::report::{FixReport, NodeReport, RunReport, rounded};
 use crate::target::{Opened, Target};
 use fix_rate::FixRate;
-use hall::{Hall, HallPlan};
-use schedule::{Begin, ScheduledSource, Timetable};
+use schedule::{Begin, Link, ScheduledSource, Timetable};
 
 /// How long after the begin fixes are counted: every client has been heard and had its turn.
 const WARM_UP: Duration = Duration::from_secs(2);
+
+/// How far a client strolls per second, at most, in metres.
+const STROLL_M_PER_S_MAX: f64 = 0.5;
 
 /// What came of a run: a report, or word of the files that were written instead.
 #[derive(Debug)]
@@ -76,27 +78,32 @@ pub fn run(args: &SyntheticArgs, interrupt: &Interrupt) -> anyhow::Result<Outcom
 /// One hall per worker; agents and clients are dealt to them.
 fn halls(args: &SyntheticArgs) -> Vec<Hall> {
     let count = args.workers.min(args.agents);
-    let share = |all: u64, n: u64| (all * (n + 1) / count - all * n / count) as usize;
-    (0..count)
-        .map(|n| {
-            Hall::new(&HallPlan {
-                number: n as usize,
-                agents: share(args.agents, n),
-                clients: share(args.clients, n),
-                seconds: args.seconds as f64,
-                seed: args.seed,
-            })
-        })
+    let stroll_m = STROLL_M_PER_S_MAX * args.seconds as f64;
+    HallPlan::deal(count, args.agents, args.clients, stroll_m, args.seed)
+        .map(Hall::new)
         .collect()
+}
+
+/// What each agent of a hall hears.
+fn links(hall: &Hall) -> Vec<Vec<Link>> {
+    let mut links = vec![Vec::new(); hall.agents.len()];
+    for block in 0..hall.blocks() {
+        hall.listen(block, &mut |audible| {
+            links[audible.agent].push(Link {
+                client: hall.ids.of(audible.client),
+                begin_dbm: audible.begin_dbm,
+                end_dbm: audible.end_dbm,
+            });
+        });
+    }
+    links
 }
 
 fn site_files(hall: &Hall) -> SiteFiles {
     SiteFiles {
         id: hall.id.clone(),
         site: hall.site.clone(),
-        calibration: std::env::var("NOCAL")
-            .is_err()
-            .then(|| hall.calibration.clone()),
+        calibration: Some(hall.calibration.clone()),
     }
 }
 
@@ -107,17 +114,14 @@ fn members(
     begin: &Begin,
     target: &Target,
 ) -> anyhow::Result<Vec<Member>> {
-    let links: usize = halls
-        .iter()
-        .flat_map(|hall| &hall.links)
-        .map(Vec::len)
-        .sum();
-    let rate_per_link = args.rate as f64 / links.max(1) as f64;
+    let heard: Vec<Vec<Vec<Link>>> = halls.iter().map(links).collect();
+    let count: usize = heard.iter().flatten().map(Vec::len).sum();
+    let rate_per_link = args.rate as f64 / count.max(1) as f64;
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     let mut members = Vec::new();
-    for hall in halls {
+    for (hall, heard) in halls.into_iter().zip(heard) {
         let site = SiteName::new(hall.id).context("a hall has a valid name")?;
-        for (agent, mut links) in hall.agents.into_iter().zip(hall.links) {
+        for (agent, mut links) in hall.agents.into_iter().zip(heard) {
             if links.is_empty() {
                 continue;
             }
@@ -196,33 +200,12 @@ mod tests {
     use crate::cli::{Cli, Command};
 
     #[test]
-    fn halls_share_all_agents_and_clients() {
-        let line = [
-            "trilobite-load",
-            "synthetic",
-            "--agents",
-            "7",
-            "--clients",
-            "100",
-            "--workers",
-            "3",
-        ];
-        let Command::Synthetic(args) = Cli::parse_from(line).command else {
+    fn every_client_has_its_hearers_in_its_own_hall() {
+        let line = "trilobite-load synthetic --agents 7 --clients 100 --workers 3";
+        let Command::Synthetic(args) = Cli::parse_from(line.split_whitespace()).command else {
             panic!("synthetic")
         };
-        let halls = halls(&args);
-        assert_eq!(
-            halls
-                .iter()
-                .map(|hall| hall.agents.len())
-                .collect::<Vec<_>>(),
-            [2, 2, 3]
-        );
-        let links: usize = halls
-            .iter()
-            .flat_map(|hall| &hall.links)
-            .map(Vec::len)
-            .sum();
+        let links: usize = halls(&args).iter().flat_map(links).map(|of| of.len()).sum();
         assert_eq!(links, 33 * 2 + 33 * 2 + 34 * 3);
     }
 }

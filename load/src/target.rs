@@ -74,18 +74,34 @@ impl Target {
         site: &SiteName,
         sources: Vec<Box<dyn Source>>,
     ) -> anyhow::Result<Member> {
+        Ok(Member {
+            config: AgentConfig::new(vec![self.node.clone()]),
+            credentials: self.credentials(agent, site)?,
+            sources,
+        })
+    }
+
+    /// A certificate for an agent of this node.
+    ///
+    /// # Errors
+    /// When the authority cannot sign.
+    pub fn credentials(
+        &self,
+        agent: &AgentName,
+        site: &SiteName,
+    ) -> anyhow::Result<AgentCredentials> {
         let authority = self.authority.authority();
         let issued = authority.issue_agent(agent, site, CERTIFICATE_DAYS)?;
-        let credentials = AgentCredentials::from_pem(
+        Ok(AgentCredentials::from_pem(
             authority.certificate_pem(),
             &issued.certificate_pem,
             &issued.key_pem,
-        )?;
-        Ok(Member {
-            config: AgentConfig::new(vec![self.node.clone()]),
-            credentials,
-            sources,
-        })
+        )?)
+    }
+
+    /// The node of our own; `None` for one elsewhere.
+    pub fn child(&self) -> Option<&NodeChild> {
+        self.child.as_ref()
     }
 
     /// Makes sure that a node of our own still runs.

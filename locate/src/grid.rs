@@ -5,7 +5,7 @@ use std::ops::Range;
 use nalgebra::{Point2, Vector2};
 use site::{Floor, Site};
 
-use crate::lanes::{LANES, Lanes, NOWHERE};
+use crate::lanes::{LANES, Lanes, NOWHERE, lanes};
 
 /// Cells along one side of a tile.
 const TILE_SIDE: usize = 4;
@@ -154,15 +154,15 @@ impl Tile {
     pub(crate) fn cell_middles(&self, cell_m: f32) -> (Lanes, Lanes) {
         let middle = |number: usize| (number as f32 + 0.5) * cell_m;
         (
-            std::array::from_fn(|cell| self.corner_m[0] + middle(cell % TILE_SIDE)),
-            std::array::from_fn(|cell| self.corner_m[1] + middle(cell / TILE_SIDE)),
+            lanes(|cell| self.corner_m[0] + middle(cell % TILE_SIDE)),
+            lanes(|cell| self.corner_m[1] + middle(cell / TILE_SIDE)),
         )
     }
 
     /// Zero in allowed cells, [`NOWHERE`] in the others.
     #[inline(always)]
     pub(crate) fn log_allowed(&self) -> Lanes {
-        std::array::from_fn(|cell| if self.allows(cell) { 0.0 } else { NOWHERE })
+        lanes(|cell| if self.allows(cell) { 0.0 } else { NOWHERE })
     }
 }
 

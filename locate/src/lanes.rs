@@ -12,6 +12,19 @@ pub(crate) type Lanes = [f32; LANES];
 /// Log-weight of a place that cannot be: finite, so that no arithmetic turns it into NaN.
 pub(crate) const NOWHERE: f32 = -1.0e30;
 
+/// Sixteen numbers, by their place among them.
+///
+/// Unlike [`std::array::from_fn`] it is inlined wherever it is called: what is not stays narrow
+/// (see [`crate::wide`]).
+#[inline(always)]
+pub(crate) fn lanes(value: impl Fn(usize) -> f32) -> Lanes {
+    let mut lanes = [0.0; LANES];
+    for (lane, slot) in lanes.iter_mut().enumerate() {
+        *slot = value(lane);
+    }
+    lanes
+}
+
 /// The larger of two numbers, neither of them NaN: one instruction, unlike [`f32::max`].
 #[inline(always)]
 pub(crate) fn larger(a: f32, b: f32) -> f32 {
@@ -21,7 +34,7 @@ pub(crate) fn larger(a: f32, b: f32) -> f32 {
 /// The larger of two, sixteen times.
 #[inline(always)]
 pub(crate) fn larger_lanes(a: &Lanes, b: &Lanes) -> Lanes {
-    std::array::from_fn(|lane| larger(a[lane], b[lane]))
+    lanes(|lane| larger(a[lane], b[lane]))
 }
 
 /// The largest of sixteen.
@@ -33,6 +46,26 @@ pub(crate) fn largest(lanes: &Lanes) -> f32 {
     };
     let [a, b, c, d] = join(join(quarter(0), quarter(4)), join(quarter(8), quarter(12)));
     larger(larger(a, b), larger(c, d))
+}
+
+/// Which of sixteen are at least this much, as a bit each.
+#[inline(always)]
+pub(crate) fn at_least(lanes: &Lanes, bound: f32) -> u16 {
+    let mut bits = 0u32;
+    for (lane, &value) in lanes.iter().enumerate() {
+        bits |= u32::from(value >= bound) << lane;
+    }
+    bits as u16
+}
+
+/// The places of the bits that are set, the lowest first.
+#[inline(always)]
+pub(crate) fn places(mut bits: u16) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (place < u16::BITS).then_some(place as usize)
+    })
 }
 
 /// Exponential function, relative error below 1e-5, for arguments clamped to [-87, 80].

@@ -9,7 +9,7 @@ use site::FloorIndex;
 
 use crate::evidence::Evidence;
 use crate::grid::Grid;
-use crate::lanes::{LANES, Lanes, NOWHERE, exp, larger_lanes, largest};
+use crate::lanes::{LANES, Lanes, NOWHERE, at_least, exp, lanes, larger_lanes, largest, places};
 use crate::limits::FINE_TILES_MAX;
 use crate::model::Model;
 use crate::wide::{self, Kernel};
@@ -70,7 +70,11 @@ pub(crate) struct Posterior {
 pub(crate) struct Scratch {
     scores: Vec<Lanes>,
     offsets: Vec<[Lanes; 2]>,
+    /// How well tiles within reach of the prior explain what was heard.
+    explained_near: Vec<Lanes>,
     best_of_block: Vec<f32>,
+    /// Blocks with a tile that matters, in order.
+    promising: Vec<usize>,
     floors: Vec<Moments>,
 }
 
@@ -81,7 +85,9 @@ impl Scratch {
         Self {
             scores: vec![[NOWHERE; LANES]; blocks],
             offsets: vec![[[0.0; LANES]; 2]; blocks],
+            explained_near: vec![[NOWHERE; LANES]; blocks],
             best_of_block: vec![NOWHERE; blocks],
+            promising: Vec::with_capacity(blocks),
             floors: vec![Moments::default(); model.storeys.len()],
         }
     }
@@ -100,6 +106,7 @@ impl Scratch {
         let grid = &model.map.grid;
         let scorer = Scorer::new(model, question);
         let coarse = self.score_tiles(grid, &scorer);
+        self.find_promising(coarse.best);
         let fine_from = self.fine_threshold(coarse.best);
         let reference = Reference {
             score: coarse.best,
@@ -113,8 +120,7 @@ impl Scratch {
 
     #[inline(always)]
     fn score_tiles(&mut self, grid: &Grid, scorer: &Scorer<'_>) -> CoarsePass {
-        let (mut best, mut likeliest, mut likeliest_near) =
-            ([NOWHERE; LANES], [NOWHERE; LANES], [NOWHERE; LANES]);
+        let (mut best, mut likeliest) = ([NOWHERE; LANES], [NOWHERE; LANES]);
         for (floor, blocks) in grid.floors.iter().enumerate() {
             for block in blocks.clone() {
                 let tiles = &grid.blocks[block];
@@ -125,25 +131,23 @@ impl Scratch {
                 };
                 let likelihood = scorer.tiles(block, &place);
                 let prior = scorer.prior(&place);
-                let explained: Lanes = std::array::from_fn(|lane| {
+                let explained = lanes(|lane| {
                     if tiles.log_cells[lane] >= 0.0 {
                         likelihood.log[lane]
                     } else {
                         NOWHERE
                     }
                 });
-                let explained_near: Lanes = std::array::from_fn(|lane| {
+                self.explained_near[block] = lanes(|lane| {
                     if prior.away_squared[lane] < REACH_SQUARED {
                         explained[lane]
                     } else {
                         NOWHERE
                     }
                 });
-                let scores: Lanes = std::array::from_fn(|lane| {
-                    explained[lane] + prior.log[lane] + tiles.log_cells[lane]
-                });
+                let scores =
+                    lanes(|lane| explained[lane] + prior.log[lane] + tiles.log_cells[lane]);
                 likeliest = larger_lanes(&likeliest, &explained);
-                likeliest_near = larger_lanes(&likeliest_near, &explained_near);
                 best = larger_lanes(&best, &scores);
                 self.scores[block] = scores;
                 self.offsets[block] = likelihood.offset_sums;
@@ -152,46 +156,66 @@ impl Scratch {
         }
         CoarsePass {
             best: largest(&best),
-            surprise_nats: largest(&likeliest) - largest(&likeliest_near),
+            surprise_nats: largest(&likeliest) - self.likeliest_near(),
         }
     }
 
-    /// The score from which tiles are looked at cell by cell: as deep as [`FINE_TILES_MAX`] allows.
-    fn fine_threshold(&self, best: f32) -> f32 {
-        let mut counts = [0usize; STEPS];
-        for (scores, _) in self.promising(best) {
-            for depth in scores
-                .iter()
-                .map(|score| best - score)
-                .filter(|&depth| depth < DEPTH_NATS)
-            {
-                counts[((depth / STEP_NATS) as usize).min(STEPS - 1)] += 1;
+    /// A loop of its own: beside the maxima of the first one the compiler would no longer see lanes.
+    #[inline(always)]
+    fn likeliest_near(&self) -> f32 {
+        let near = self.explained_near.iter();
+        largest(&near.fold([NOWHERE; LANES], |most, here| larger_lanes(&most, here)))
+    }
+
+    fn find_promising(&mut self, best: f32) {
+        self.promising.clear();
+        for (block, &best_here) in self.best_of_block.iter().enumerate() {
+            if best_here > best - DEPTH_NATS {
+                self.promising.push(block);
             }
         }
-        let mut total = 0;
-        let steps = counts.iter().take_while(|&&count| {
-            total += count;
-            total <= FINE_TILES_MAX
-        });
-        // The best step is looked at in any case: a flat posterior then costs more, not less truth.
-        best - STEP_NATS * steps.count().max(1) as f32
+    }
+
+    /// The score from which tiles are looked at cell by cell: as deep as [`FINE_TILES_MAX`] allows,
+    /// in steps.
+    #[inline(always)]
+    fn fine_threshold(&self, best: f32) -> f32 {
+        // More steps hold no fewer tiles, so halving finds how many hold few enough. The best step
+        // is looked at in any case: a flat posterior then costs more, not less truth.
+        let (mut steps, mut too_many) = (1, STEPS + 1);
+        while steps + 1 < too_many {
+            let middle = (steps + too_many) / 2;
+            if self.tiles_within(best, STEP_NATS * middle as f32) <= FINE_TILES_MAX {
+                steps = middle;
+            } else {
+                too_many = middle;
+            }
+        }
+        best - STEP_NATS * steps as f32
+    }
+
+    /// How many tiles score less than this below the best.
+    #[inline(always)]
+    fn tiles_within(&self, best: f32, depth_nats: f32) -> usize {
+        let mut counts = [0u32; LANES];
+        for &block in &self.promising {
+            let scores = &self.scores[block];
+            for lane in 0..LANES {
+                counts[lane] += u32::from(best - scores[lane] < depth_nats);
+            }
+        }
+        counts.iter().sum::<u32>() as usize
     }
 
     fn best_place(&self, grid: &Grid, best: f32) -> [f32; 2] {
-        for (scores, block) in self.promising(best) {
-            if let Some(lane) = scores.iter().position(|&score| score >= best) {
+        for &block in &self.promising {
+            if self.best_of_block[block] >= best {
+                let here = |&score: &f32| score >= best;
+                let lane = self.scores[block].iter().position(here).unwrap_or(0);
                 return [grid.blocks[block].x_m[lane], grid.blocks[block].y_m[lane]];
             }
         }
         [0.0; 2]
-    }
-
-    fn promising(&self, best: f32) -> impl Iterator<Item = (&Lanes, usize)> {
-        self.best_of_block
-            .iter()
-            .enumerate()
-            .filter(move |&(_, &best_here)| best_here > best - DEPTH_NATS)
-            .map(|(block, _)| (&self.scores[block], block))
     }
 
     /// Adds up the places floor by floor: tiles above the threshold cell by cell, the others as
@@ -199,15 +223,17 @@ impl Scratch {
     #[inline(always)]
     fn sum_up(&mut self, grid: &Grid, scorer: &Scorer<'_>, fine_from: f32, reference: &Reference) {
         let depth_from = reference.score - DEPTH_NATS;
+        let mut promising = self.promising.as_slice();
         for (floor, blocks) in grid.floors.iter().enumerate() {
             let mut sums = Sums::new(reference.place);
-            for block in blocks
-                .clone()
-                .filter(|&block| self.best_of_block[block] > depth_from)
+            while let Some((&block, rest)) = promising.split_first()
+                && block < blocks.end
             {
+                promising = rest;
                 let scores = &self.scores[block];
                 let tiles = &grid.blocks[block];
-                let weights = scores.map(|score| {
+                let weights = lanes(|lane| {
+                    let score = scores[lane];
                     let weight = exp(score - reference.score);
                     if score > depth_from && score < fine_from {
                         weight
@@ -216,11 +242,7 @@ impl Scratch {
                     }
                 });
                 sums.add_tiles(&weights, &tiles.x_m, &tiles.y_m, &self.offsets[block]);
-                for (lane, _) in scores
-                    .iter()
-                    .enumerate()
-                    .filter(|&(_, &score)| score >= fine_from)
-                {
+                for lane in places(at_least(scores, fine_from)) {
                     let tile_index = block * LANES + lane;
                     let tile = &grid.tiles[tile_index];
                     let (x_m, y_m) = tile.cell_middles(grid.cell_m as f32);
@@ -232,7 +254,7 @@ impl Scratch {
                     let cells = scorer.cells(tile_index, &place);
                     let prior = scorer.prior(&place);
                     let allowed = tile.log_allowed();
-                    let weights = std::array::from_fn(|cell| {
+                    let weights = lanes(|cell| {
                         exp(cells.log[cell] + prior.log[cell] + allowed[cell] - reference.score)
                     });
                     sums.add_cells(&weights, &x_m, &y_m, &cells.offset_sums);

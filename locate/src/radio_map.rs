@@ -102,16 +102,16 @@ impl RadioMap {
         map
     }
 
-    /// A radio's value per tile, by blocks of sixteen tiles.
+    /// A radio's values in a block of sixteen tiles.
     #[inline(always)]
-    pub(crate) fn coarse(&self, radio: RadioIndex) -> &[Lanes] {
-        self.rssi.coarse(usize::from(radio.0))
+    pub(crate) fn coarse(&self, radio: RadioIndex, block: usize) -> &Lanes {
+        self.rssi.coarse(usize::from(radio.0), block)
     }
 
-    /// A radio's value per cell, by tile.
+    /// A radio's values in the cells of a tile.
     #[inline(always)]
-    pub(crate) fn fine(&self, radio: RadioIndex) -> &[Lanes] {
-        self.rssi.fine(usize::from(radio.0))
+    pub(crate) fn fine(&self, radio: RadioIndex, tile: usize) -> &Lanes {
+        self.rssi.fine(usize::from(radio.0), tile)
     }
 
     /// Share of the variance of signal strengths that the survey leaves.
@@ -216,7 +216,7 @@ mod tests {
             for (cell, middle) in map.grid.cells(tile) {
                 let place = Point3::new(middle.x, middle.y, 1.2);
                 let expected_dbm = model.expected_dbm((place - anchor.position).norm(), 0.0);
-                let got = map.fine(radio.index)[tile_index][cell];
+                let got = map.fine(radio.index, tile_index)[cell];
                 assert!((f64::from(got) - expected_dbm).abs() < 1e-4);
             }
         }

@@ -7,9 +7,13 @@ use crate::evidence::Offset;
 use crate::limits::TRACK_SILENCE_MAX_S;
 use crate::posterior::PlacePrior;
 
+mod clock;
 mod motion;
+mod packed;
 
+use clock::Clock;
 use motion::{Motion, State};
+use packed::{PackedCovariance, PackedState};
 
 /// How much better a place out of reach must explain one fix, in nats, for the fix to be held back.
 const DOUBT_OF_FIX_NATS: f32 = 6.0;
@@ -26,6 +30,9 @@ const DOUBT_ALLOWANCE_NATS: f32 = 0.2;
 
 /// Steps per nat in which doubt is stored.
 const DOUBT_STEPS: f32 = 8.0;
+
+/// Steps per decibel in which a client's mean offset is stored; it ends at 64 dB.
+const OFFSET_STEPS: f64 = 512.0;
 
 /// Chance per second that a client changes floors.
 const FLOOR_CHANGE_PER_S: f64 = 0.01;
@@ -74,11 +81,13 @@ const OFFSET_DRIFT_DB2_PER_S: f64 = 0.02;
 /// Small and `Copy`: a worker keeps one beside each client's line.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Track {
-    at_s: f64,
-    state: State,
-    offset_mean_db: [f32; 2],
-    offset_covariance_db2: [f32; 3],
-    floor_probability: f32,
+    at: Clock,
+    state: PackedState,
+    /// In steps of a part of a decibel.
+    offset_mean: [i16; 2],
+    offset_covariance_db2: PackedCovariance,
+    /// In parts of 65,535.
+    floor_probability: u16,
     /// In parts of 65,535.
     rival_probability: u16,
     /// Root mean square speed along one axis in mm/s; 0 before it is known.
@@ -90,7 +99,7 @@ pub struct Track {
     is_started: bool,
 }
 
-const _: () = assert!(size_of::<Track>() <= 96);
+const _: () = assert!(size_of::<Track>() == 56);
 
 /// A new estimate of place, floor and offset, with the track's memory already in it.
 #[derive(Debug, Clone, Copy)]
@@ -121,37 +130,42 @@ impl Track {
     ///
     /// Returns the seconds since the last fix, `None` when there is nothing to continue.
     pub(crate) fn advance(&mut self, now_s: f64) -> Option<f64> {
-        let passed_s = now_s - self.at_s;
-        if !self.is_started || !(0.0..=TRACK_SILENCE_MAX_S).contains(&passed_s) {
+        let now = Clock::new(now_s);
+        let passed_s = now
+            .map(|now| now.since_s(self.at))
+            .filter(|passed_s| self.is_started && (0.0..=TRACK_SILENCE_MAX_S).contains(passed_s));
+        let (Some(now), Some(passed_s)) = (now, passed_s) else {
             *self = Self::default();
             return None;
-        }
-        self.state = self.state.predict(&self.motion(), passed_s);
-        self.at_s = now_s;
+        };
+        let state = self.state.state().predict(&self.motion(), passed_s);
+        self.state = PackedState::new(&state);
+        self.at = now;
         if self.knows_offset() {
-            let drift = (OFFSET_DRIFT_DB2_PER_S * passed_s) as f32;
-            self.offset_covariance_db2[0] += drift;
-            self.offset_covariance_db2[2] += drift;
+            let drift = Matrix2::identity() * (OFFSET_DRIFT_DB2_PER_S * passed_s);
+            let covariance = self.offset_covariance_db2.matrix() + drift;
+            self.offset_covariance_db2 = PackedCovariance::new(&covariance);
         }
         let stay = (-FLOOR_CHANGE_PER_S * passed_s).exp() as f32;
-        self.floor_probability *= stay;
-        self.rival_probability = fixed(self.rival_probability() * stay);
+        self.floor_probability = fixed(loose(self.floor_probability) * stay);
+        self.rival_probability = fixed(loose(self.rival_probability) * stay);
         Some(passed_s)
     }
 
     /// Exponent of the likelihood of a fix that follows another one so closely: the share of its
     /// errors that are not those of the fix before.
     pub(crate) fn temper(&self, passed_s: f64) -> f64 {
-        let walked_m = (self.state.velocity().norm() + IDLE_M_PER_S) * passed_s;
+        let walked_m = (self.velocity_m_per_s().norm() + IDLE_M_PER_S) * passed_s;
         let fading = FADING_SHARE * (passed_s / FADING_S).min(1.0);
         fading + (1.0 - FADING_SHARE) * (1.0 - (-walked_m / SHADOW_M).exp())
     }
 
     /// Where the client should be by now.
     pub(crate) fn place(&self) -> Option<PlacePrior> {
-        self.is_started.then(|| PlacePrior {
-            mean_in_site: self.state.position(),
-            covariance_m2: self.state.covariance(),
+        let state = self.is_started.then(|| self.state.state())?;
+        Some(PlacePrior {
+            mean_in_site: state.position,
+            covariance_m2: state.covariance,
         })
     }
 
@@ -161,13 +175,20 @@ impl Track {
             return Offset::unknown(population_deviation_db);
         }
         Offset {
-            mean_db: Vector2::from(self.offset_mean_db.map(f64::from)),
-            covariance_db2: motion::unpacked(&self.offset_covariance_db2),
+            mean_db: self.offset_mean_db(),
+            covariance_db2: self.offset_covariance_db2.matrix(),
         }
     }
 
     fn knows_offset(&self) -> bool {
-        self.offset_covariance_db2[0] > 0.0
+        !self.offset_covariance_db2.is_none()
+    }
+
+    fn offset_mean_db(&self) -> Vector2<f64> {
+        Vector2::from(
+            self.offset_mean
+                .map(|steps| f64::from(steps) / OFFSET_STEPS),
+        )
     }
 
     /// Log-probability of each floor; what neither the best nor the second best have is shared out.
@@ -178,12 +199,13 @@ impl Track {
             return;
         }
         let named = if self.rival == self.floor { 1 } else { 2 };
-        let rest = (1.0 - self.floor_probability - self.rival_probability()).max(1e-6);
+        let [best, second] = [self.floor_probability, self.rival_probability].map(loose);
+        let rest = (1.0 - best - second).max(1e-6);
         let share = rest / count as f32;
         for (index, floor) in floors.iter_mut().enumerate() {
             let known = match index {
-                index if index == usize::from(self.floor) => self.floor_probability,
-                index if named == 2 && index == usize::from(self.rival) => self.rival_probability(),
+                index if index == usize::from(self.floor) => best,
+                index if named == 2 && index == usize::from(self.rival) => second,
                 _ => 0.0,
             };
             *floor = (known + share).ln();
@@ -192,7 +214,7 @@ impl Track {
 
     /// The floor the track believes in.
     pub(crate) fn floor(&self) -> (FloorIndex, f64) {
-        (FloorIndex(self.floor), self.floor_probability.into())
+        (FloorIndex(self.floor), loose(self.floor_probability).into())
     }
 
     /// Whether to believe a fix, by how much better a place out of reach explains what was heard.
@@ -219,7 +241,7 @@ impl Track {
     /// came from memory. The truth lies between, the nearer to it the closer the fixes follow each
     /// other.
     pub(crate) fn echo(&self, estimate: &Estimate, temper: f64, passed_s: f64) -> f64 {
-        let Some(before) = self.state.covariance().try_inverse() else {
+        let Some(before) = self.state.state().covariance.try_inverse() else {
             return 1.0;
         };
         let from_memory = (estimate.covariance_m2 * before).trace() / 2.0;
@@ -238,8 +260,9 @@ impl Track {
         now_s: f64,
         passed_s: Option<f64>,
     ) {
-        self.state = if self.is_started {
+        let state = if self.is_started {
             self.state
+                .state()
                 .condition(estimate.mean_in_site, &estimate.covariance_m2)
         } else {
             State::at(
@@ -248,16 +271,19 @@ impl Track {
                 &Motion::WALK,
             )
         };
+        self.state = PackedState::new(&state);
         if let Some(passed_s) = passed_s {
-            self.learn_pace(passed_s);
+            self.learn_pace(&state, passed_s);
         }
         self.learn_offset(estimate.offset, temper);
         self.floor = estimate.floor.0;
         self.rival = estimate.rival_floor.0;
-        self.floor_probability = estimate.floor_probability as f32;
+        self.floor_probability = fixed(estimate.floor_probability as f32);
         self.rival_probability = fixed(estimate.rival_probability as f32);
-        self.at_s = now_s;
-        self.is_started = true;
+        // After a time that cannot be, there is nothing to continue.
+        let at = Clock::new(now_s);
+        self.at = at.unwrap_or_default();
+        self.is_started = at.is_some();
     }
 
     /// How this client moves: as people do, at the pace that was learned of it.
@@ -276,16 +302,12 @@ impl Track {
     /// # Source
     /// Expectation and maximisation of a state's noise, on line: Cappe and Moulines, J. R. Stat.
     /// Soc. B 71 (2009).
-    fn learn_pace(&mut self, passed_s: f64) {
+    fn learn_pace(&mut self, state: &State, passed_s: f64) {
         let news = 1.0 - (-passed_s / PACE_MEMORY_S).exp();
         let known = self.motion().speed_m_per_s.powi(2);
-        let power = known + news * (self.state.power() - known);
+        let power = known + news * (state.power() - known);
         let pace_m_per_s = power.max(0.0).sqrt().clamp(PACE_M_PER_S.0, PACE_M_PER_S.1);
         self.pace = (pace_m_per_s * 1e3).round() as u16;
-    }
-
-    fn rival_probability(&self) -> f32 {
-        f32::from(self.rival_probability) / f32::from(u16::MAX)
     }
 
     /// Moves the offsets by a part of what the fix says.
@@ -296,31 +318,37 @@ impl Track {
         } else {
             1.0
         };
-        let known = motion::unpacked(&self.offset_covariance_db2);
-        let mean = Vector2::from(self.offset_mean_db.map(f64::from));
+        let (mean, known) = (self.offset_mean_db(), self.offset_covariance_db2.matrix());
         let mut covariance = known + (offset.covariance_db2 - known) * news;
         let missing = OFFSET_DEVIATION_MIN_DB.powi(2) - covariance.m11.min(covariance.m22);
         covariance += Matrix2::identity() * missing.max(0.0);
         let mean = mean + (offset.mean_db - mean) * news;
-        self.offset_mean_db = [mean.x as f32, mean.y as f32];
-        self.offset_covariance_db2 = motion::packed(&covariance);
+        // A cast from a float saturates.
+        self.offset_mean = [mean.x, mean.y].map(|db| (db * OFFSET_STEPS).round() as i16);
+        self.offset_covariance_db2 = PackedCovariance::new(&covariance);
     }
 
     /// Velocity in metres per second.
     pub fn velocity_m_per_s(&self) -> Vector2<f64> {
-        self.state.velocity()
+        self.state.state().velocity
     }
 
     /// Learned transmit offsets of the client against the model's nominal one, at 2.4 GHz and
     /// above, in dB, each with its standard deviation; `None` before the first fix.
     pub fn offsets_db(&self) -> Option<[(f64, f64); 2]> {
-        let [low, _, high] = self
-            .offset_covariance_db2
-            .map(|variance| f64::from(variance).sqrt());
-        let [low_mean, high_mean] = self.offset_mean_db.map(f64::from);
-        self.knows_offset()
-            .then_some([(low_mean, low), (high_mean, high)])
+        let (mean, covariance) = (self.offset_mean_db(), self.offset_covariance_db2.matrix());
+        self.knows_offset().then(|| {
+            [
+                (mean.x, covariance.m11.sqrt()),
+                (mean.y, covariance.m22.sqrt()),
+            ]
+        })
     }
+}
+
+/// The probability that is stored as so many parts of 65,535.
+fn loose(parts: u16) -> f32 {
+    f32::from(parts) / f32::from(u16::MAX)
 }
 
 /// A probability in parts of 65,535.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::latest::CLIENTS_PER_SITE_MAX;
+
 /// What `trilobite serve --config` reads. Relative paths are relative to the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,7 +81,7 @@ pub struct LocateConfig {
     pub fix_hz: f64,
     /// Oldest sighting that takes part in a fix, in seconds.
     pub window_s: f32,
-    /// Most clients of one site.
+    /// Most clients of one site: observations of further ones are dropped as `clients`.
     pub clients_per_site_max: usize,
 }
 
@@ -234,10 +236,11 @@ impl NodeConfig {
                 format!("{} is out of range; use 0.1 to 60", self.locate.window_s),
             );
         }
-        if self.locate.clients_per_site_max == 0 {
+        let clients = self.locate.clients_per_site_max;
+        if !(1..=CLIENTS_PER_SITE_MAX).contains(&clients) {
             return wrong(
                 "locate.clients_per_site_max",
-                "0 would drop every client; use 1 or more".into(),
+                format!("{clients} is out of range; use 1 to {CLIENTS_PER_SITE_MAX}"),
             );
         }
         if !(0.25..=24.0).contains(&self.pseudonyms.period_h) {
@@ -345,6 +348,11 @@ mod tests {
                 "without port",
             ),
             ("fix_hz = 1.0", "fix_hz = nan", "locate.fix_hz"),
+            (
+                "clients_per_site_max = 4000000",
+                "clients_per_site_max = 4000001",
+                "use 1 to 4000000",
+            ),
             ("period_h = 24.0", "period_h = 48.0", "use 0.25 to 24"),
         ];
         for (from, to, expected) in cases {

@@ -71,3 +71,43 @@ fn run(fixes: &FixQueue, stop: &AtomicBool, give: impl Fn(&[SentFix])) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::latest::Hub;
+    use crate::latest::tests::sent;
+
+    #[test]
+    fn a_reader_that_hangs_costs_the_oldest_fixes_and_no_worker_waits() {
+        let queue = Arc::new(FixQueue::new(100));
+        let (arrived, hanging) = mpsc::sync_channel(0);
+        let (release, released) = mpsc::channel::<()>();
+        let hub = Arc::new(Hub::new(1));
+        let (deaf, readers_hub) = (hub.follow(0), hub.clone());
+        queue.force_push(sent(0, 0.0, 0));
+        let fan_out = FanOut::start(queue.clone(), move |fixes| {
+            // Only the first time is there somebody to tell, and something to wait for.
+            if arrived.send(()).is_ok() {
+                let _ = released.recv();
+            }
+            readers_hub.publish(fixes);
+        })
+        .unwrap();
+        hanging.recv().unwrap();
+        drop(hanging);
+        // The reader hangs now; ends only if sending never waits for it.
+        let dropped = (1..=1_000)
+            .filter(|client| queue.force_push(sent(*client, 0.0, 0)).is_some())
+            .count();
+        assert_eq!(dropped, 900);
+        release.send(()).unwrap();
+        drop(fan_out);
+        assert!(queue.is_empty());
+        assert_eq!(hub.counts(0).published, 1 + 100);
+        assert!(hub.latest(0, wire::ClientId(1_000)).is_some());
+        drop(deaf);
+    }
+}

@@ -1,21 +1,25 @@
 //! The latest fix of each client, for readers outside the workers, and a feed of new ones.
 //!
-//! One hub per node. Workers publish and never wait: a concurrent map keeps the latest fix, a ring
-//! of bounded length carries new ones to whoever follows. A follower that is too slow loses the
-//! oldest and learns how many.
+//! One hub per node. Workers never see it: a thread of its own publishes. Packed fixes in shards keep
+//! the latest of each client, a ring of bounded length carries new ones to whoever follows. A publisher
+//! waits for a reader only while that copies some part of one shard; a follower that is too slow loses
+//! the oldest and learns how many.
 
 mod feed;
+mod packed;
+mod shard;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 use ingest::SentFix;
+use site::FloorIndex;
 use tokio::sync::broadcast;
 use wire::ClientId;
+
+use packed::{PackedFix, Reference};
+use shard::Shard;
 
 pub use feed::{Feed, News};
 
@@ -28,9 +32,9 @@ pub struct Published {
     pub at: Instant,
 }
 
-/// Most clients of one site that the hub remembers: about 250 MB. Fixes of further clients are
-/// streamed, not remembered, and counted as refused.
-pub const CLIENTS_PER_SITE_MAX: usize = 1 << 20;
+/// Most clients of one site that the hub remembers, as many as a worker does by default: about
+/// 250 MB. Fixes of further clients are streamed, not remembered, and counted as refused.
+pub const CLIENTS_PER_SITE_MAX: usize = 4_000_000;
 
 /// A client unseen for this long is forgotten: ten minutes, long enough for a person to notice
 /// where a device went dark, short enough that yesterday's visitors do not pile up.
@@ -38,6 +42,10 @@ pub const FIX_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// Most fixes in one portion of the feed: bounds the memory of the ring.
 const PORTION_FIXES_MAX: usize = 256;
+
+/// Shards of a site: the top bits of a client's id name one, so that pages in order of client visit
+/// one after the other. With a million clients a reader copies 200 kB of one at most.
+const SHARDS: usize = 256;
 
 /// Portions that a follower may lag behind before it loses the oldest: at most 27 MB per site, a
 /// second or more at any rate that one site makes.
@@ -66,8 +74,13 @@ pub struct HubCounts {
 
 #[derive(Debug)]
 struct SiteLatest {
-    fixes: DashMap<ClientId, Numbered>,
-    /// Entries of `fixes`: its own count would visit every shard.
+    shards: Vec<RwLock<Shard>>,
+    began: Instant,
+    /// When the newest fix was taken, in milliseconds since `began`.
+    at_ms: AtomicU64,
+    /// Middle of the newest fix's sightings, in milliseconds since 1970.
+    time_ms: AtomicU64,
+    /// Fixes in all shards.
     clients: AtomicUsize,
     /// Serialises publishers, so that numbers rise along the feed; readers never take it.
     publishing: Mutex<()>,
@@ -76,13 +89,6 @@ struct SiteLatest {
     refused: AtomicU64,
     lagged: AtomicU64,
     portions: broadcast::Sender<Portion>,
-}
-
-/// A fix with its place in the site's feed.
-#[derive(Debug, Clone, Copy)]
-struct Numbered {
-    number: u64,
-    published: Published,
 }
 
 /// Neighbours in the feed; the first has the number `first`.
@@ -114,50 +120,52 @@ impl Hub {
                 .publishing
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            for portion in run.chunks(PORTION_FIXES_MAX) {
-                site.publish(portion, at);
-            }
+            site.publish(run, at);
         }
     }
 
     /// The latest fix of a client at a site.
     pub fn latest(&self, site: usize, client: ClientId) -> Option<Published> {
-        self.sites
-            .get(site)?
-            .fixes
-            .get(&client)
-            .map(|entry| entry.published)
+        let latest = self.sites.get(site)?;
+        let fix = *read(&latest.shards[shard_of(client)]).get(client)?;
+        Some(fix.published(site, &latest.reference()))
     }
 
-    /// At most `limit` latest fixes that `wanted` accepts, in order of client, from the first
-    /// client above `after` on. Visits every client of the site.
+    /// At most `limit` latest fixes, of one floor if one is given, in order of client, from the first
+    /// client above `after` on. Visits only the shards that it needs.
     pub fn page(
         &self,
         site: usize,
         after: Option<ClientId>,
         limit: usize,
-        wanted: impl Fn(&SentFix) -> bool,
+        floor: Option<FloorIndex>,
     ) -> Vec<Published> {
-        let mut page = BTreeMap::new();
-        for entry in self
-            .sites
-            .get(site)
-            .into_iter()
-            .flat_map(|site| site.fixes.iter())
-        {
-            let client = *entry.key();
-            let passed = after.is_some_and(|after| client <= after);
-            let full = page.len() >= limit;
-            let late = full && page.last_key_value().is_none_or(|(last, _)| client > *last);
-            if passed || late || !wanted(&entry.published.sent) {
-                continue;
+        let mut page = Vec::new();
+        let Some(latest) = self.sites.get(site) else {
+            return page;
+        };
+        let wanted = |fix: &&PackedFix| {
+            after.is_none_or(|after| fix.client() > after)
+                && floor.is_none_or(|floor| fix.floor() == floor)
+        };
+        let mut found = Vec::new();
+        for shard in &latest.shards[after.map_or(0, shard_of)..] {
+            let missing = limit - page.len();
+            if missing == 0 {
+                break;
             }
-            if full {
-                page.pop_last();
+            found.clear();
+            // Copied only: sorting and unpacking keep no publisher waiting.
+            found.extend(read(shard).iter().filter(wanted).copied());
+            if found.len() > missing {
+                found.select_nth_unstable_by_key(missing, PackedFix::client);
+                found.truncate(missing);
             }
-            page.insert(client, entry.published);
+            found.sort_unstable_by_key(PackedFix::client);
+            let reference = latest.reference();
+            page.extend(found.iter().map(|fix| fix.published(site, &reference)));
         }
-        page.into_values().collect()
+        page
     }
 
     /// The latest fixes of a site, then each new one.
@@ -186,7 +194,10 @@ impl Hub {
 impl SiteLatest {
     fn new() -> Self {
         Self {
-            fixes: DashMap::new(),
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            began: Instant::now(),
+            at_ms: AtomicU64::new(0),
+            time_ms: AtomicU64::new(0),
             clients: AtomicUsize::new(0),
             publishing: Mutex::new(()),
             published: AtomicU64::new(0),
@@ -199,16 +210,32 @@ impl SiteLatest {
 
     fn publish(&self, fixes: &[SentFix], at: Instant) {
         let first = self.published.load(Ordering::Relaxed);
-        for (number, sent) in (first..).zip(fixes) {
-            self.remember(Numbered {
-                number,
-                published: Published { sent: *sent, at },
-            });
+        let at_ms = self.ms(at);
+        if let Some(newest) = fixes.last() {
+            self.at_ms.store(at_ms, Ordering::Relaxed);
+            self.time_ms
+                .store(packed::time_ms(newest), Ordering::Relaxed);
         }
-        // Released after the map is written: whoever reads this number finds its fixes there.
+        // Shard by shard, so that each is locked and brought into the cache once. The sort is
+        // stable: of two fixes of one client the later stays.
+        let mut numbered: Vec<_> = (first..).zip(fixes).collect();
+        numbered.sort_by_key(|(_, sent)| shard_of(sent.client));
+        for run in numbered.chunk_by(|(_, a), (_, b)| shard_of(a.client) == shard_of(b.client)) {
+            let mut shard = write(&self.shards[shard_of(run[0].1.client)]);
+            for (number, sent) in run {
+                self.remember(&mut shard, PackedFix::new(sent, *number, at_ms));
+            }
+        }
+        // Released after the shards are written: whoever reads this number finds its fixes there.
         self.published
             .store(first + fixes.len() as u64, Ordering::Release);
-        if self.portions.receiver_count() > 0 {
+        if self.portions.receiver_count() == 0 {
+            return;
+        }
+        for (first, fixes) in (first..)
+            .step_by(PORTION_FIXES_MAX)
+            .zip(fixes.chunks(PORTION_FIXES_MAX))
+        {
             // Fails only when the last follower just left.
             let _ = self.portions.send(Portion {
                 first,
@@ -218,31 +245,47 @@ impl SiteLatest {
         }
     }
 
-    fn remember(&self, numbered: Numbered) {
-        match self.fixes.entry(numbered.published.sent.client) {
-            Entry::Occupied(mut entry) => {
-                entry.insert(numbered);
-            }
-            Entry::Vacant(_) if self.clients.load(Ordering::Relaxed) >= CLIENTS_PER_SITE_MAX => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(numbered);
-                self.clients.fetch_add(1, Ordering::Relaxed);
-            }
+    fn remember(&self, shard: &mut Shard, fix: PackedFix) {
+        if shard.replace(&fix) {
+            return;
+        }
+        if self.clients.load(Ordering::Relaxed) >= CLIENTS_PER_SITE_MAX {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        } else {
+            shard.add(fix);
+            self.clients.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn sweep(&self, now: Instant) -> usize {
-        let mut forgotten = 0;
-        self.fixes.retain(|_, numbered| {
-            let fresh = now.saturating_duration_since(numbered.published.at) <= FIX_AGE_MAX;
-            forgotten += usize::from(!fresh);
-            fresh
-        });
+        let (now_ms, age_max_ms) = (self.ms(now), whole_ms(FIX_AGE_MAX));
+        let forget_old = |shard: &RwLock<Shard>| {
+            let reference = self.reference();
+            let is_fresh =
+                |fix: &PackedFix| now_ms.saturating_sub(fix.at_ms(&reference)) <= age_max_ms;
+            if read(shard).iter().all(is_fresh) {
+                return 0;
+            }
+            write(shard).retain(is_fresh)
+        };
+        let forgotten = self.shards.iter().map(forget_old).sum();
         self.clients.fetch_sub(forgotten, Ordering::Relaxed);
         self.expired.fetch_add(forgotten as u64, Ordering::Relaxed);
         forgotten
+    }
+
+    /// Milliseconds since this site's hub began.
+    fn ms(&self, at: Instant) -> u64 {
+        whole_ms(at.saturating_duration_since(self.began))
+    }
+
+    /// What the times of packed fixes are near to.
+    fn reference(&self) -> Reference {
+        Reference {
+            began: self.began,
+            at_ms: self.at_ms.load(Ordering::Relaxed),
+            time_ms: self.time_ms.load(Ordering::Relaxed),
+        }
     }
 
     fn counts(&self) -> HubCounts {
@@ -256,5 +299,23 @@ impl SiteLatest {
     }
 }
 
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn shard_of(client: ClientId) -> usize {
+    (client.0 >> (u64::BITS - SHARDS.ilog2())) as usize
+}
+
+fn read(shard: &RwLock<Shard>) -> RwLockReadGuard<'_, Shard> {
+    shard.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(shard: &RwLock<Shard>) -> RwLockWriteGuard<'_, Shard> {
+    shard.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+const _: () = assert!(SHARDS.is_power_of_two());
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

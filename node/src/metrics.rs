@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::latest::HubCounts;
-use crate::status::{Books, StatusView};
+use crate::status::{Books, LatencyView, StatusView};
 
 /// What [`exposition`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -181,18 +181,17 @@ impl Figures {
     }
 
     fn latency(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
-        let latency = self.status.latency;
-        gauges(
+        quantiles(
             encoder,
             "fix_latency_seconds",
-            "Seconds from the middle of a fix's sightings to the fix, by quantile.",
-            [
-                ("0.5", latency.p50_ms),
-                ("0.9", latency.p90_ms),
-                ("0.99", latency.p99_ms),
-                ("1", latency.max_ms),
-            ]
-            .map(|(quantile, ms)| (vec![("quantile", quantile)], ms / 1_000.0)),
+            "Seconds from hearing an observation to the first fix that uses it, by quantile.",
+            &self.status.latency,
+        )?;
+        quantiles(
+            encoder,
+            "folded_latency_seconds",
+            "Seconds from hearing an observation to its client's window, by quantile.",
+            &self.status.folded_latency,
         )
     }
 
@@ -212,6 +211,12 @@ impl Figures {
         )?;
         gauges(
             encoder,
+            "worker_solve_cpu_seconds",
+            "The part of a worker's processor time that sweeping and solving took.",
+            workers().map(|(labels, worker)| (labels, worker.solve_cpu_s)),
+        )?;
+        gauges(
+            encoder,
             "worker_clients",
             "Clients in a worker's tables.",
             workers().map(|(labels, worker)| (labels, worker.clients as f64)),
@@ -227,8 +232,31 @@ impl Figures {
             "worker_queue_dropped_fixes",
             "Fixes that a worker dropped because the queue to the readers was full.",
             workers().map(|(labels, worker)| (labels, worker.queue_dropped_fixes)),
+        )?;
+        counters(
+            encoder,
+            "worker_rounds_skipped",
+            "Rounds of the sweep that a worker skipped because it was busy.",
+            workers().map(|(labels, worker)| (labels, worker.rounds_skipped)),
         )
     }
+}
+
+fn quantiles(
+    encoder: &mut DescriptorEncoder,
+    name: &str,
+    help: &str,
+    latency: &LatencyView,
+) -> fmt::Result {
+    let quantiles = [
+        ("0.5", latency.p50_ms),
+        ("0.9", latency.p90_ms),
+        ("0.99", latency.p99_ms),
+        ("0.999", latency.p999_ms),
+        ("1", latency.max_ms),
+    ];
+    let samples = quantiles.map(|(quantile, ms)| (vec![("quantile", quantile)], ms / 1_000.0));
+    gauges(encoder, name, help, samples)
 }
 
 fn counters<'a>(
@@ -308,8 +336,14 @@ mod tests {
                 sites: vec![("hq".into(), books)],
                 agents: vec![agent],
             },
+            folded_latency: LatencyView {
+                p999_ms: 250.0,
+                ..LatencyView::default()
+            },
             workers: vec![WorkerView {
                 clients: 3,
+                solve_cpu_s: 1.5,
+                rounds_skipped: 4,
                 ..WorkerView::default()
             }],
             ..StatusView::default()
@@ -327,7 +361,10 @@ mod tests {
             "trilobite_agents{site=\"hq\",state=\"connected\"} 1.0",
             "trilobite_fixes_total{site=\"hq\"} 7",
             "trilobite_clients{site=\"hq\"} 3.0",
-            "trilobite_fix_latency_seconds{quantile=\"0.99\"} 0.0",
+            "trilobite_fix_latency_seconds{quantile=\"0.999\"} 0.0",
+            "trilobite_folded_latency_seconds{quantile=\"0.999\"} 0.25",
+            "trilobite_worker_solve_cpu_seconds{worker=\"0\"} 1.5",
+            "trilobite_worker_rounds_skipped_total{worker=\"0\"} 4",
             "trilobite_worker_clients{worker=\"0\"} 3.0",
         ] {
             assert!(

@@ -112,7 +112,7 @@ impl Node {
             PipelineConfig {
                 listen: parts.listen,
                 workers: parts.workers,
-                worker: parts.worker,
+                worker: with_secret(parts.worker)?,
                 credentials: parts.credentials,
                 reset_key: parts.reset_key,
                 knobs: link::Knobs::default(),
@@ -122,9 +122,13 @@ impl Node {
             Arc::new(listener),
         )?);
         let hub = Arc::new(Hub::new(sites.len()));
-        let (reader, readers_hub) = (parts.reader, hub.clone());
+        // Without HTTP nobody reads the hub, and nobody sweeps it.
+        let readers_hub = http_listener.is_some().then(|| hub.clone());
+        let reader = parts.reader;
         let fan_out = FanOut::start(pipeline.fixes().clone(), move |fixes| {
-            readers_hub.publish(fixes);
+            if let Some(hub) = &readers_hub {
+                hub.publish(fixes);
+            }
             if let Some(reader) = &reader {
                 reader(fixes);
             }
@@ -270,6 +274,12 @@ impl Listener for Ears {
         }
     }
 
+    fn define(&self, session: Session, first: u32, clients: &[ClientId]) {
+        if let Some(record) = &self.record {
+            record.send_define(session, first, clients);
+        }
+    }
+
     fn datagram(&self, session: Session, bytes: &[u8], received_us: u64) {
         if let Some(record) = &self.record {
             record.send_datagram(session, bytes, received_us);
@@ -359,6 +369,12 @@ fn serve_http(
     };
     runtime.spawn(http::serve(listener, state, shutdown));
     Ok(())
+}
+
+/// The number that keeps agents from choosing ids that collide.
+fn with_secret(mut worker: WorkerConfig) -> anyhow::Result<WorkerConfig> {
+    worker.shard.secret = random_u64()?;
+    Ok(worker)
 }
 
 fn random_u64() -> anyhow::Result<u64> {

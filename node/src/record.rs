@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
-use wire::Session;
 use wire::recording::{Entry, Recorder};
+use wire::{ClientId, Session};
 
 /// Entries that wait for the disk; when it is slow, further ones are left out and counted. A disk
 /// must not slow the radio.
@@ -60,6 +60,15 @@ impl RecordSender {
     /// Records a session or names.
     pub fn send(&self, entry: Entry<'static>) {
         self.push(Item::Entry(entry));
+    }
+
+    /// Records what short ids stand for: without it the session's short rows say nothing.
+    pub fn send_define(&self, session: Session, first: u32, clients: &[ClientId]) {
+        self.send(Entry::Define {
+            session,
+            first,
+            clients: clients.to_vec(),
+        });
     }
 
     /// Records a datagram.
@@ -159,5 +168,41 @@ fn write_all(
             return Ok(());
         }
         std::thread::sleep(REST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::recording::RecordingReader;
+
+    use super::*;
+
+    #[test]
+    fn definitions_stand_before_the_datagrams_that_use_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.recording");
+        let recording = Recording::begin(&path).unwrap();
+        let (session, clients) = (Session(7), [ClientId(0x42), ClientId(0x43)]);
+        recording.sender().send_define(session, 5, &clients);
+        recording.sender().send_datagram(session, b"datagram", 9);
+        drop(recording);
+
+        let mut reader = RecordingReader::new(File::open(&path).unwrap()).unwrap();
+        let expected = [
+            Entry::Define {
+                session,
+                first: 5,
+                clients: clients.to_vec(),
+            },
+            Entry::Datagram {
+                session,
+                received_us: 9,
+                bytes: b"datagram",
+            },
+        ];
+        for entry in expected {
+            assert_eq!(reader.read_entry().unwrap(), Some(entry));
+        }
+        assert_eq!(reader.read_entry().unwrap(), None);
     }
 }

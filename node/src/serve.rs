@@ -59,6 +59,7 @@ fn parts(config: &NodeConfig, record: Option<PathBuf>) -> anyhow::Result<NodePar
             fix_hz: config.locate.fix_hz,
             window_s: config.locate.window_s,
             clients_max: config.locate.clients_per_site_max,
+            ..ShardConfig::default()
         },
         recording_agents: config.recording.map(|recording| recording.agents),
     };

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ingest::limits::RADIOS_PER_SITE_MAX;
 use locate::{Model, ModelOptions};
 use site::{Calibration, Site};
 use wire::SiteName;
@@ -61,14 +62,37 @@ pub enum SiteError {
         /// The site.
         id: String,
     },
+    /// More radios than a worker can tell apart in what it remembers of a client.
+    #[error(
+        "{path}: site \"{id}\" has {radios} radios, and a node tells at most {RADIOS_PER_SITE_MAX} \
+         of one site apart; split the building into several sites"
+    )]
+    Radios {
+        /// The file.
+        path: PathBuf,
+        /// The site.
+        id: String,
+        /// How many it has.
+        radios: usize,
+    },
 }
 
 /// Reads and checks a site file.
 ///
 /// # Errors
-/// [`SiteError`] lists every mistake with file, line, what is wrong and what to do.
+/// [`SiteError`] lists every mistake with file, line, what is wrong and what to do; and a site with
+/// too many radios is refused.
 pub fn read_site(path: &Path) -> Result<Site, SiteError> {
-    Site::parse(&read(path)?).map_err(|problems| invalid(path, &problems))
+    let site = Site::parse(&read(path)?).map_err(|problems| invalid(path, &problems))?;
+    let radios = site.radios().count();
+    if radios > RADIOS_PER_SITE_MAX {
+        return Err(SiteError::Radios {
+            path: path.to_owned(),
+            id: site.id,
+            radios,
+        });
+    }
+    Ok(site)
 }
 
 /// Reads and checks a calibration file of a site.
@@ -179,6 +203,31 @@ site = "hall"
 floor = [{ id = "1", elevation_m = 0, height_m = 3, outline = [[0, 0], [9, 0], [9, 9], [0, 9]] }]
 anchor = [{ id = "a", floor = "1", position = [1, 1], radios = ["5"] }]
 "#;
+
+    #[test]
+    fn a_site_with_more_radios_than_a_worker_tells_apart_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hall.toml");
+        let hall = |anchors: usize, more: &str| {
+            let (head, _) = HALL.split_once("anchor =").unwrap();
+            let radios = r#"radios = ["2.4", "5", "6"]"#;
+            let anchors: Vec<_> = (0..anchors)
+                .map(|n| format!("{{ id = \"a{n}\", floor = \"1\", position = [1, 1], {radios} }}"))
+                .collect();
+            let text = format!("{head}anchor = [{}{more}]\n", anchors.join(", "));
+            std::fs::write(&file, text).unwrap();
+            read_site(&file)
+        };
+        assert_eq!(RADIOS_PER_SITE_MAX, 3 * 1_365);
+        assert!(hall(1_365, "").is_ok());
+        let one = r#", { id = "b", floor = "1", position = [1, 1], radios = ["5"] }"#;
+        let told = hall(1_365, one).unwrap_err().to_string();
+        for part in ["hall.toml", "4096 radios", "at most 4095", "split"] {
+            assert!(told.contains(part), "{told}");
+        }
+        // `trilobite validate` says the same.
+        assert_eq!(crate::validate::run(&file).unwrap_err().to_string(), told);
+    }
 
     #[test]
     fn a_configured_calibration_that_is_not_there_is_none() {

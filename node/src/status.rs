@@ -9,6 +9,8 @@ pub struct StatusView {
     pub ledger: LedgerView,
     /// Time from the radio to the fix.
     pub latency: LatencyView,
+    /// Time from the radio to the client's window.
+    pub folded_latency: LatencyView,
     /// The workers, in order of their index.
     pub workers: Vec<WorkerView>,
 }
@@ -104,16 +106,18 @@ pub struct AgentView {
     pub last_heard_s: f64,
 }
 
-/// Time from the middle of a fix's sightings to the fix, in milliseconds.
+/// How long observations waited since they were heard, in milliseconds; a sample.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LatencyView {
-    /// Half of the fixes are faster.
+    /// Half of them waited less.
     pub p50_ms: f64,
-    /// Nine of ten are faster.
+    /// Nine of ten waited less.
     pub p90_ms: f64,
-    /// All but one in a hundred are faster.
+    /// All but one in a hundred waited less.
     pub p99_ms: f64,
-    /// The slowest.
+    /// All but one in a thousand waited less.
+    pub p999_ms: f64,
+    /// The longest wait.
     pub max_ms: f64,
 }
 
@@ -122,10 +126,14 @@ pub struct LatencyView {
 pub struct WorkerView {
     /// Processor time of its thread in seconds; 0 where the system does not tell.
     pub cpu_s: f64,
+    /// The part of it that sweeping and solving took.
+    pub solve_cpu_s: f64,
     /// Clients in its tables.
     pub clients: u64,
     /// Fixes that it made.
     pub fixes: u64,
     /// Fixes that it dropped because the queue to the readers was full.
     pub queue_dropped_fixes: u64,
+    /// Rounds of the sweep that it skipped because it was busy.
+    pub rounds_skipped: u64,
 }

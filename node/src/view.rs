@@ -1,5 +1,6 @@
 //! From the workers' snapshots to what readers see.
 
+use hdrhistogram::Histogram;
 use ingest::Snapshot;
 
 use crate::status::{AgentView, Books, LatencyView, LedgerView, StatusView, Tally, WorkerView};
@@ -38,7 +39,8 @@ pub fn status_view(snapshot: &Snapshot, now_us: u64) -> StatusView {
     };
     StatusView {
         ledger,
-        latency: latency_view(snapshot),
+        latency: latency_view(&snapshot.latency_us()),
+        folded_latency: latency_view(&snapshot.folded_us()),
         workers: worker_views(snapshot),
     }
 }
@@ -75,13 +77,13 @@ fn tally(tally: ingest::Tally) -> Tally {
     }
 }
 
-fn latency_view(snapshot: &Snapshot) -> LatencyView {
-    let latency_us = snapshot.latency_us();
+fn latency_view(latency_us: &Histogram<u64>) -> LatencyView {
     let ms = |quantile| latency_us.value_at_quantile(quantile) as f64 * 1e-3;
     LatencyView {
         p50_ms: ms(0.5),
         p90_ms: ms(0.9),
         p99_ms: ms(0.99),
+        p999_ms: ms(0.999),
         max_ms: ms(1.0),
     }
 }
@@ -98,7 +100,9 @@ fn worker_views(snapshot: &Snapshot) -> Vec<WorkerView> {
                 .sum(),
             fixes: worker.fixes_made,
             queue_dropped_fixes: worker.fixes_dropped,
+            rounds_skipped: worker.rounds_skipped,
             cpu_s: worker.cpu.map_or(0.0, |cpu| cpu.as_secs_f64()),
+            solve_cpu_s: worker.solve_cpu.map_or(0.0, |cpu| cpu.as_secs_f64()),
         })
         .collect()
 }

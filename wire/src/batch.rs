@@ -6,22 +6,28 @@
 mod msgpack;
 mod ranges;
 mod rows;
+mod short_rows;
 mod writer;
 
-use crate::id::Session;
+use crate::id::{ClientId, Session};
 use crate::limits::{BATCH_BYTES_MAX, RADIOS_MAX};
 use crate::observation::Observation;
 use msgpack::Cursor;
 
 pub use ranges::{RANGE_BYTES, Ranges};
 pub use rows::{NOT_MEASURED, ROW_BYTES, RawRow, Row, Rows};
-pub use writer::{BatchWriter, HEADER_BYTES_MAX, rows_max};
+pub use short_rows::{RawShortRow, SHORT_AGE_MS_MAX, SHORT_ID_MAX, SHORT_ROW_BYTES, ShortRows};
+pub use writer::{BatchWriter, HEADER_BYTES_MAX, rows_max, short_rows_max};
 
 /// Version of the batch format that this crate writes and reads.
 pub const BATCH_VERSION: u8 = 1;
 
-/// Items of the array without ranges; ranges add one.
+/// Items of the array without ranges and short rows.
 const ITEMS: usize = 7;
+/// Items with ranges.
+const ITEMS_WITH_RANGES: usize = ITEMS + 1;
+/// Items with short rows, whose ranges may be none.
+const ITEMS_WITH_SHORT_ROWS: usize = ITEMS + 2;
 
 /// What all rows of a batch share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,16 +57,31 @@ impl Header {
 pub struct Batch<'a> {
     /// What all rows share.
     pub header: Header,
-    /// One row per observation.
+    /// One row per observation whose client goes by its full id.
     pub rows: Rows<'a>,
-    /// Measured distances of some rows; mostly none.
+    /// Measured distances of some observations; mostly none. The index counts over `rows`, then
+    /// over `short_rows`.
     pub ranges: Ranges<'a>,
+    /// One row per observation whose client goes by a short id; they count after `rows`.
+    pub short_rows: ShortRows<'a>,
 }
 
 impl<'a> Batch<'a> {
-    /// The rows as observations, joined with their ranges.
+    /// Number of observations, by full and by short id.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.rows.len() + self.short_rows.len()
+    }
+
+    /// There is no observation.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The observations by full id, joined with their ranges; [`Batch::resolved`] gives all.
     ///
-    /// A fold that wants nanoseconds reads [`Rows::raw`] instead.
+    /// A fold that wants nanoseconds reads [`Rows::raw`] and [`ShortRows::raw`] instead.
     pub fn observations(&self) -> impl ExactSizeIterator<Item = Observation> + use<'a> {
         let header = self.header;
         let mut ranges = self.ranges.iter().peekable();
@@ -68,6 +89,24 @@ impl<'a> Batch<'a> {
             let range = ranges.next_if(|(row_index, _)| *row_index == index);
             row.observation(&header, range.map(|(_, range)| range))
         })
+    }
+
+    /// All observations in order, joined with their ranges; `client` says whom a short id stands
+    /// for. Those of which it does not know are left out.
+    pub fn resolved<F>(&self, mut client: F) -> impl Iterator<Item = Observation> + use<'a, F>
+    where
+        F: FnMut(u32) -> Option<ClientId>,
+    {
+        let (header, first) = (self.header, self.rows.len());
+        let mut ranges = self.ranges.iter().peekable();
+        let short = self.short_rows.raw().enumerate();
+        self.observations()
+            .chain(short.filter_map(move |(index, row)| {
+                while ranges.next_if(|(row, _)| *row < first + index).is_some() {}
+                let range = ranges.next_if(|(row, _)| *row == first + index);
+                let range = range.map(|(_, range)| range);
+                Some(row.observation(&header, client(row.short_id())?, range))
+            }))
     }
 }
 
@@ -87,8 +126,8 @@ pub enum DecodeError {
     /// The first item is not [`BATCH_VERSION`].
     #[error("the batch is not of version {BATCH_VERSION}")]
     Version,
-    /// The array has neither seven nor eight items.
-    #[error("the batch has neither {ITEMS} nor {} items", ITEMS + 1)]
+    /// The array has neither seven, eight nor nine items.
+    #[error("the batch has not {ITEMS} to {ITEMS_WITH_SHORT_ROWS} items")]
     ItemCount,
     /// The radio index is not below [`RADIOS_MAX`].
     #[error("the batch has a radio index of {RADIOS_MAX} or more")]
@@ -96,6 +135,9 @@ pub enum DecodeError {
     /// The rows are not a multiple of [`ROW_BYTES`].
     #[error("the rows of the batch are not a multiple of {ROW_BYTES} bytes")]
     RowBytes,
+    /// The short rows are not a multiple of [`SHORT_ROW_BYTES`].
+    #[error("the short rows of the batch are not a multiple of {SHORT_ROW_BYTES} bytes")]
+    ShortRowBytes,
     /// The ranges are not a multiple of [`RANGE_BYTES`].
     #[error("the ranges of the batch are not a multiple of {RANGE_BYTES} bytes")]
     RangeBytes,
@@ -130,16 +172,20 @@ pub fn decode(datagram: &[u8]) -> Result<Batch<'_>, DecodeError> {
     if cursor.read_uint()? != u64::from(BATCH_VERSION) {
         return Err(DecodeError::Version);
     }
-    if items != ITEMS && items != ITEMS + 1 {
+    if !(ITEMS..=ITEMS_WITH_SHORT_ROWS).contains(&items) {
         return Err(DecodeError::ItemCount);
     }
     let header = read_header(&mut cursor)?;
     let rows = Rows::new(cursor.read_bin()?)?;
-    let ranges = if items == ITEMS {
-        Ranges::default()
-    } else {
-        Ranges::new(cursor.read_bin()?, rows.len())?
+    let ranges = match items {
+        ITEMS => &[][..],
+        _ => cursor.read_bin()?,
     };
+    let short_rows = match items {
+        ITEMS_WITH_SHORT_ROWS => ShortRows::new(cursor.read_bin()?)?,
+        _ => ShortRows::default(),
+    };
+    let ranges = Ranges::new(ranges, rows.len() + short_rows.len())?;
     if !cursor.is_at_end() {
         return Err(DecodeError::Trailing);
     }
@@ -147,6 +193,7 @@ pub fn decode(datagram: &[u8]) -> Result<Batch<'_>, DecodeError> {
         header,
         rows,
         ranges,
+        short_rows,
     })
 }
 

@@ -7,7 +7,7 @@
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentName, ApName, ClientName, Session};
+use crate::id::{AgentName, ApName, ClientId, ClientName, Session};
 use crate::limits::RADIOS_MAX;
 
 /// A control frame. The direction is in each variant's first line.
@@ -30,6 +30,10 @@ pub enum Frame {
         /// Id on the wire and the name that the node shows instead.
         names: Vec<(u64, ClientName)>,
     },
+    /// Agent → node: what short ids stand for from now on.
+    Define(Define),
+    /// Node → agent: these short ids may be used.
+    Defined(Defined),
     /// Node → agent: another worker or node owns this site.
     Redirect {
         /// `host:port` to connect to instead; an empty host means the same host.
@@ -107,6 +111,30 @@ pub struct Welcome {
     pub report_interval_ms: u32,
     /// Settings in force.
     pub configure: Configure,
+    /// Short ids that the node keeps for this session: 0 up to this, exclusive. 0: use full ids.
+    #[serde(default)]
+    pub short_ids: u32,
+}
+
+/// What short ids stand for: `first + i` for `clients[i]`, from now on and in this session only.
+///
+/// The agent uses them once the node has answered by [`Defined`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Define {
+    /// The first short id.
+    pub first: u32,
+    /// The clients, at most [`DEFINE_CLIENTS_MAX`](crate::limits::DEFINE_CLIENTS_MAX).
+    #[serde(with = "crate::client_ids")]
+    pub clients: Vec<ClientId>,
+}
+
+/// Short ids that the node has taken in; what it refuses it does not name here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Defined {
+    /// The first short id.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
 }
 
 /// Settings that the node hands out.

@@ -56,6 +56,7 @@ pub mod observation;
 pub mod recording;
 
 mod byte_string;
+mod client_ids;
 mod envelope;
 
 pub use batch::Batch;

@@ -4,6 +4,10 @@
 /// connection, since a length field must never make the reader allocate without bound.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
+/// Most clients of one `define`, eight bytes each: 64,000 bytes and the keys fit a frame, and an
+/// entry of a recording. A longer one ends the connection, as every malformed frame does.
+pub const DEFINE_CLIENTS_MAX: usize = 8_000;
+
 /// Most bytes that wait in a frame reader: one frame, and what one read of the stream may bring with
 /// it. More means that frames are pushed and never polled, and ends the stream.
 pub const FRAME_BUFFER_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
@@ -23,6 +27,7 @@ pub const ENTRY_BYTES_MAX: usize = FRAME_BYTES_MAX;
 /// have more; a frame of nothing but brackets must not exhaust the stack.
 pub const NESTING_MAX: usize = 16;
 
-// A datagram with its envelope fits an entry, and a whole frame fits a reader's buffer.
+// A full `define` fits a frame, a datagram with its envelope an entry, and a whole frame fits a reader's buffer.
+const _: () = assert!(DEFINE_CLIENTS_MAX * size_of::<u64>() + 256 <= FRAME_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX + 256 <= ENTRY_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX + size_of::<u32>() <= FRAME_BUFFER_BYTES_MAX);

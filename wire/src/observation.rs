@@ -62,6 +62,7 @@ pub enum Kind {
 
 impl Kind {
     /// The kind with this code, [`Kind::Other`] for a code above 7.
+    #[inline]
     pub fn from_code(code: u8) -> Self {
         match code {
             1 => Self::Probe,

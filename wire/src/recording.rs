@@ -26,7 +26,7 @@ mod writer;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{Clock, RadioHello};
-use crate::id::{AgentName, ClientName, Session, SiteName};
+use crate::id::{AgentName, ClientId, ClientName, Session, SiteName};
 
 pub use reader::{RecordingError, RecordingReader};
 pub use writer::{RecordError, Recorder};
@@ -60,6 +60,17 @@ pub enum Entry<'a> {
         session: Session,
         /// Id on the wire and the name that is shown instead.
         names: Vec<(u64, ClientName)>,
+    },
+    /// A session told what its short ids stand for from now on; stands before the datagrams that use
+    /// them.
+    Define {
+        /// The session.
+        session: Session,
+        /// The first short id.
+        first: u32,
+        /// Whom it and the following ones stand for.
+        #[serde(with = "crate::client_ids")]
+        clients: Vec<ClientId>,
     },
     /// A datagram arrived.
     Datagram {

@@ -1,9 +1,10 @@
 //! `FORMAT.md` shows what the code does: each of its examples is written and read here.
 
-use wire::batch::{self, BatchWriter, Header};
+use wire::batch::{self, BatchWriter, Header, SHORT_ID_MAX};
 use wire::control::{FrameReader, encode_frame};
 use wire::frame::{
-    AgentDrops, Clock, Configure, Counters, Hello, PseudonymKey, RadioHello, Report, Welcome,
+    AgentDrops, Clock, Configure, Counters, Define, Defined, Hello, PseudonymKey, RadioHello,
+    Report, Welcome,
 };
 use wire::recording::{Entry, Recorder, RecordingReader};
 use wire::{ClientId, ClientName, Frame, Kind, Observation, Range, Session};
@@ -115,6 +116,42 @@ fn batches() {
     check_batch("batch-with-ranges", header, &[data, ranging()]);
 }
 
+#[test]
+fn a_batch_with_short_rows() {
+    let header = Header {
+        session: Session(7),
+        sequence: 302,
+        first_observation: 28_504,
+        sent_us: 86_400_050_000,
+        radio: 1,
+    };
+    let data = Observation {
+        heard_at_us: 86_399_800_000,
+        ..data()
+    };
+    let given = [
+        (data, Some(5)),
+        (ranging(), None),
+        (probe(), Some(SHORT_ID_MAX)),
+    ];
+    let expected = example("batch-with-short-rows");
+    let mut out = Vec::new();
+    let given = given.iter().map(|(o, short_id)| (o, *short_id));
+    assert_eq!(
+        BatchWriter::new(1_200).encode_mixed(&header, given, &mut out),
+        3
+    );
+    assert_eq!(out, expected, "{out:02x?}");
+    let batch = batch::decode(&expected).expect("our own batch");
+    assert_eq!(batch.header, header);
+    let client = |short_id| match short_id {
+        5 => Some(data.client),
+        SHORT_ID_MAX => Some(probe().client),
+        _ => None,
+    };
+    assert!(batch.resolved(client).eq([ranging(), data, probe()]));
+}
+
 #[track_caller]
 fn check_frame(name: &str, frame: Frame) {
     let expected = example(name);
@@ -163,6 +200,7 @@ fn frames() {
                     key,
                 },
             },
+            short_ids: 16_384,
         }),
     );
     let counters = Counters {
@@ -184,6 +222,14 @@ fn frames() {
         }),
     );
     check_frame("names", Frame::Names { names: names() });
+    check_frame(
+        "define",
+        Frame::Define(Define {
+            first: 5,
+            clients: vec![data().client, ranging().client],
+        }),
+    );
+    check_frame("defined", Frame::Defined(Defined { first: 5, count: 2 }));
     check_frame("drain", Frame::Drain {});
 }
 
@@ -213,6 +259,11 @@ fn recordings() {
         Entry::Names {
             session: Session(7),
             names: names(),
+        },
+        Entry::Define {
+            session: Session(7),
+            first: 5,
+            clients: vec![data().client],
         },
         Entry::Datagram {
             session: Session(7),
@@ -245,10 +296,13 @@ fn every_example_is_checked_and_the_python_loop_is_the_tested_one() {
     let checked = [
         "batch",
         "batch-with-ranges",
+        "batch-with-short-rows",
         "hello",
         "welcome",
         "report",
         "names",
+        "define",
+        "defined",
         "drain",
         "recording",
     ];

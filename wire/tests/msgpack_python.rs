@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use wire::batch::{BatchWriter, Header};
+use wire::batch::{BatchWriter, Header, SHORT_ID_MAX};
 use wire::{ClientId, Kind, Observation, Range, Session};
 
 const HEADER: Header = Header {
@@ -14,7 +14,7 @@ const HEADER: Header = Header {
     radio: 200,
 };
 
-fn observations() -> [Observation; 3] {
+fn observations() -> [Observation; 4] {
     let measured = Observation {
         client: ClientId(0x9f0c_4e2a_b1d0_7735),
         heard_at_us: 4_750_000,
@@ -52,14 +52,23 @@ fn observations() -> [Observation; 3] {
             range,
             ..unmeasured
         },
+        Observation {
+            client: SHORT_CLIENT,
+            range,
+            ..measured
+        },
     ]
 }
+
+/// Whom the short id [`SHORT_ID_MAX`] stands for.
+const SHORT_CLIENT: ClientId = ClientId(0x1234_5678_9abc_def0);
 
 const EXPECTED: &str = concat!(
     "[18446744073709551615,70000,6650000,5000000,[",
     r#"["9f0c4e2ab1d07735",4750000,200,-61,-95,149,3,false,true,[-2000000000,65534]],"#,
     r#"["0000000000000001",4750000,200,null,null,149,6,true,false,null],"#,
-    r#"["0000000000000001",4750000,200,null,null,149,7,true,false,[4200,null]]"#,
+    r#"["0000000000000001",4750000,200,null,null,149,7,true,false,[4200,null]],"#,
+    r#"["123456789abcdef0",4750000,200,-61,-95,149,3,false,true,[4200,null]]"#,
     "]]\n",
 );
 
@@ -78,13 +87,18 @@ fn python_reads_a_batch() {
         return;
     }
     let mut batch = Vec::new();
+    let observations = observations();
+    let given = observations
+        .iter()
+        .map(|o| (o, (o.client == SHORT_CLIENT).then_some(SHORT_ID_MAX)));
     assert_eq!(
-        BatchWriter::new(1_200).encode(&HEADER, &observations(), &mut batch),
-        3
+        BatchWriter::new(1_200).encode_mixed(&HEADER, given, &mut batch),
+        4
     );
 
     let mut python = Command::new("python3")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/read_batch.py"))
+        .arg(format!("{SHORT_ID_MAX}={SHORT_CLIENT}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

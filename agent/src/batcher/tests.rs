@@ -1,7 +1,8 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
-use wire::batch;
+use wire::batch::{self, rows_max};
 use wire::{ClientId, Kind, Range};
 
 use super::*;
@@ -35,10 +36,70 @@ fn poll_all(batcher: &mut Batcher, now_us: u64) -> Vec<(Header, Vec<Observation>
     let mut datagram = Vec::new();
     while let Some(rows) = batcher.poll_batch(now_us, &mut datagram) {
         let batch = batch::decode(&datagram).expect("our own batch");
-        assert_eq!(batch.rows.len(), rows);
+        assert_eq!(batch.observations().len(), rows);
         batches.push((batch.header, batch.observations().collect()));
     }
     batches
+}
+
+/// What a node knows of short ids, and what came by them.
+#[derive(Default)]
+struct Known {
+    clients: HashMap<u32, ClientId>,
+    short: usize,
+}
+
+impl Known {
+    /// Takes in the definitions that wait, but for every `refuse_every`-th frame.
+    fn define(&mut self, batcher: &mut Batcher, now_us: u64, refuse_every: usize) {
+        let mut frames = 0;
+        while let Some(define) = batcher.poll_define(now_us) {
+            frames += 1;
+            if frames % refuse_every == 0 {
+                continue;
+            }
+            let (first, count) = (define.first, define.clients.len() as u32);
+            self.clients.extend((first..).zip(define.clients));
+            batcher.handle_defined(&Defined { first, count });
+        }
+    }
+
+    /// Everything that is due now: the observations by full ids, and those by short ids.
+    fn poll_all(
+        &mut self,
+        batcher: &mut Batcher,
+        now_us: u64,
+    ) -> Vec<(Header, [Vec<Observation>; 2])> {
+        let mut batches = Vec::new();
+        let mut datagram = Vec::new();
+        while let Some(rows) = batcher.poll_batch(now_us, &mut datagram) {
+            let batch = batch::decode(&datagram).expect("our own batch");
+            let client = |id| Some(self.clients[&id]);
+            let mut full: Vec<_> = batch.resolved(client).collect();
+            assert_eq!((full.len(), batch.len()), (rows, rows));
+            let short = full.split_off(batch.rows.len());
+            self.short += short.len();
+            batches.push((batch.header, [full, short]));
+        }
+        batches
+    }
+}
+
+/// A batcher whose node knows all of these clients.
+fn acquainted(limits: BatcherLimits, clients: std::ops::Range<u64>) -> (Batcher, Known) {
+    let mut batcher = connected(limits);
+    batcher.handle_short_ids(limits::SHORT_IDS_MAX as u32, START_US);
+    let mut known = Known::default();
+    for _ in 0..3 {
+        for client in clients.clone() {
+            batcher.handle_observation(heard(client, START_US));
+        }
+        batcher.handle_flush();
+        known.poll_all(&mut batcher, START_US);
+    }
+    known.define(&mut batcher, START_US, usize::MAX);
+    assert_eq!(known.clients.len() as u64, clients.end - clients.start);
+    (batcher, known)
 }
 
 fn neighbours(observations: &[Observation]) -> usize {
@@ -267,6 +328,98 @@ fn a_path_that_shrinks_splits_batches_that_are_already_dealt() {
     assert_eq!(rows, 90);
 }
 
+#[test]
+fn a_burst_of_short_rows_fills_as_many_datagrams() {
+    let (mut batcher, mut known) = acquainted(BatcherLimits::default(), 0..2_000);
+    let rows = batch::short_rows_max(limits::DATAGRAM_BYTES_MAX, false);
+    // What the first burst was made of tells when the second is full.
+    for round in 0..2 {
+        for client in 0..10 * rows as u64 {
+            if round == 1 {
+                assert_eq!(batcher.poll_timeout().filter(|at_us| *at_us == 0), None);
+            }
+            batcher.handle_observation(heard(client, START_US));
+        }
+        assert_eq!(batcher.poll_timeout(), Some(0));
+        let batches = known.poll_all(&mut batcher, START_US);
+        let got: Vec<_> = batches.iter().map(|(_, [_, short])| short.len()).collect();
+        assert_eq!(got, [rows; 10]);
+        let id_of = known.clients.iter().map(|(id, client)| (*client, *id));
+        let id_of: HashMap<_, _> = id_of.collect();
+        for (_, [full, short]) in batches {
+            assert!(full.is_empty());
+            assert!(short.iter().map(|o| id_of[&o.client]).is_sorted());
+        }
+    }
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn what_leaves_long_after_it_was_dealt_goes_by_full_ids() {
+    let patient = BatcherLimits {
+        age_max: Duration::from_secs(60),
+        ..BatcherLimits::default()
+    };
+    let (mut batcher, mut known) = acquainted(patient, 0..400);
+    for client in 0..400 {
+        batcher.handle_observation(heard(client, START_US));
+    }
+    batcher.handle_flush();
+    let mut datagram = Vec::new();
+    batcher.poll_batch(START_US, &mut datagram).expect("due");
+    let first = batch::decode(&datagram).expect("our own batch");
+    assert!(first.rows.is_empty() && first.short_rows.len() > 100);
+    let late = known.poll_all(&mut batcher, START_US + 6_000_000);
+    assert!(late.len() > 2 && known.short == 0);
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn a_new_session_begins_with_full_ids_and_no_gap() {
+    let (mut batcher, mut known) = acquainted(BatcherLimits::default(), 0..500);
+    let offer = |batcher: &mut Batcher| {
+        for client in 0..500 {
+            batcher.handle_observation(heard(client, START_US));
+        }
+        batcher.handle_flush();
+    };
+    offer(&mut batcher);
+    assert_eq!(known.poll_all(&mut batcher, START_US).len(), 3);
+    assert_eq!(known.short, 500);
+
+    // A burst that was dealt with short ids of the session that ends.
+    offer(&mut batcher);
+    let mut datagram = Vec::new();
+    batcher.poll_batch(START_US, &mut datagram).expect("due");
+    batcher.handle_disconnected(0, 0);
+    batcher.handle_connected(Session(8), START_US);
+    batcher.handle_short_ids(1_000, START_US);
+    (known.clients, known.short) = (HashMap::new(), 0);
+    batcher.handle_flush();
+    let rest = known.poll_all(&mut batcher, START_US);
+    assert!(!rest.is_empty() && known.short == 0);
+    known.define(&mut batcher, START_US, usize::MAX);
+    offer(&mut batcher);
+    known.poll_all(&mut batcher, START_US);
+    assert_eq!(known.short, 500);
+    assert_books_close(&batcher);
+}
+
+#[test]
+fn beacons_of_access_points_keep_their_ids() {
+    let mut batcher = connected(BatcherLimits::default());
+    batcher.handle_short_ids(1_000, START_US);
+    for _ in 0..9 {
+        batcher.handle_observation(Observation {
+            kind: Kind::Beacon,
+            ..heard(1, START_US)
+        });
+        batcher.handle_flush();
+        poll_all(&mut batcher, START_US);
+        assert_eq!(batcher.poll_define(START_US), None);
+    }
+}
+
 /// What an observation is made of: client, radio, milliseconds since the last, has a range.
 fn any_observations() -> impl Strategy<Value = Vec<(u64, u8, u64, bool)>> {
     let client = prop_oneof![3 => 0_u64..6, 2 => 0_u64..200];
@@ -316,10 +469,58 @@ proptest! {
     }
 
     #[test]
+    fn clients_with_and_without_short_ids_are_spread_alike(
+        input in any_observations(),
+        bytes in limits::DATAGRAM_BYTES_MIN..1_500,
+        granted in 0_u32..150,
+        refuse_every in 1_usize..5,
+    ) {
+        let mut batcher = connected(BatcherLimits {
+            burst_batches_max: limits::BURST_BATCHES_MAX,
+            hold: Duration::ZERO,
+            ..BatcherLimits::default()
+        });
+        batcher.handle_datagram_bytes_max(bytes);
+        batcher.handle_short_ids(granted, START_US);
+        let mut known = Known::default();
+        let mut sent = 0;
+        for round in 0..5 {
+            let now_us = START_US + round * 300_000;
+            for (client, radio, _, ranges) in &input {
+                let range = ranges.then_some(Range { distance_mm: 5, deviation_mm: None });
+                batcher.handle_observation(Observation { radio: *radio, range, ..heard(*client, now_us) });
+            }
+            let batches = known.poll_all(&mut batcher, now_us);
+            known.define(&mut batcher, now_us, refuse_every);
+            sent += batches.iter().map(|(_, parts)| parts.concat().len()).sum::<usize>();
+            for radio in 0..3 {
+                let of_radio: Vec<_> = batches.iter().filter(|(h, _)| h.radio == radio).collect();
+                let all: Vec<_> = of_radio.iter().flat_map(|(_, parts)| parts.concat()).collect();
+                let in_all = count_by_client(&all);
+                for (_, parts) in &of_radio {
+                    for (client, count) in count_by_client(&parts.concat()) {
+                        prop_assert!(count <= in_all[&client].div_ceil(of_radio.len()));
+                        let in_parts = parts.iter().filter(|part| part.iter().any(|o| o.client == client));
+                        prop_assert_eq!(in_parts.count(), 1, "one kind of id in a burst");
+                    }
+                    for part in parts {
+                        let most = count_by_client(part).into_values().max().unwrap_or(0);
+                        if most <= part.len().div_ceil(2) {
+                            prop_assert_eq!(neighbours(part), 0);
+                        }
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(sent, 5 * input.len());
+    }
+
+    #[test]
     fn every_observation_is_waiting_sent_or_dropped(
         input in any_observations(),
         queue_observations_max in 1_usize..600,
         disconnect_every in 1_usize..200,
+        granted in 0_u32..20,
         bytes in limits::DATAGRAM_BYTES_MIN..1_500,
     ) {
         let limits = BatcherLimits { queue_observations_max, ..BatcherLimits::default() };
@@ -334,6 +535,7 @@ proptest! {
                 if connected {
                     offered += batcher.close_books().observations_offered;
                     batcher.handle_connected(Session(i as u64), now_us);
+                    batcher.handle_short_ids(granted, now_us);
                     batcher.handle_datagram_bytes_max(bytes);
                 } else {
                     batcher.handle_disconnected(0, 0);
@@ -344,6 +546,7 @@ proptest! {
             // Every third round the transport has no room.
             while i % 3 != 0 && batcher.poll_batch(now_us, &mut datagram).is_some() {
                 prop_assert!(datagram.len() <= bytes);
+                Known::default().define(&mut batcher, now_us, 3);
             }
             assert_books_close(&batcher);
         }

@@ -36,7 +36,7 @@ fn the_example_is_valid_and_has_every_key() {
     let example = include_str!("../../agent.example.toml");
     let config = parse(example).expect("the example");
     assert_eq!(config.agent.batcher, BatcherLimits::default());
-    assert_eq!(config.agent.nodes.len(), 2);
+    assert!(config.agent.nodes.len() == 2 && config.agent.short_ids);
     // Keys that are commented out are valid as well.
     let uncommented = |line: &str| {
         let bare = line.strip_prefix("# ").filter(|bare| {
@@ -59,6 +59,12 @@ fn paths_are_relative_to_the_file() {
     assert_eq!(config.authority, Path::new("/etc/trilobite/ca.pem"));
     assert_eq!(config.key, Path::new("/keys/ap-1.key"));
     assert_eq!(config.agent.privacy.randomised, Randomised::Count);
+}
+
+#[test]
+fn short_ids_can_be_turned_off() {
+    let off = MINIMAL.replace("[[radio]]", "[batching]\nshort_ids = false\n[[radio]]");
+    assert!(!parse(&off).expect("valid").agent.short_ids);
 }
 
 #[test]

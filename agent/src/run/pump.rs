@@ -13,7 +13,8 @@ use super::control::{Incoming, read_control, write_control};
 use super::core::Core;
 use super::leave::{Leaving, leave};
 use crate::limits::{
-    CONTROL_FRAMES_MAX, DATAGRAM_BYTES_MAX, IDLE_MAX, ROOM_INTERVAL, ROOM_TURNS, WELCOME_MAX,
+    CONTROL_FRAMES_MAX, CONTROL_FRAMES_SPARE, DATAGRAM_BYTES_MAX, IDLE_MAX, ROOM_INTERVAL,
+    ROOM_TURNS, WELCOME_MAX,
 };
 use crate::route::Route;
 use crate::session::{Order, names_frames};
@@ -166,10 +167,24 @@ impl<'a> Pump<'a> {
             self.core.flush();
         }
         let handed_over = self.hand_over(clock_us);
+        self.define(clock_us);
         if report_due {
             self.report(now_us, clock_us);
         }
         handed_over
+    }
+
+    /// Tells what short ids stand for, while that leaves room for reports.
+    fn define(&mut self, clock_us: u64) {
+        while self.core.batcher.has_define() && self.outgoing.capacity() > CONTROL_FRAMES_SPARE {
+            let define = self.core.batcher.poll_define(clock_us);
+            let Some(define) = define else {
+                break;
+            };
+            if let Err(error) = self.outgoing.try_send(Frame::Define(define)) {
+                self.frames.push_back(error.into_inner());
+            }
+        }
     }
 
     fn report(&mut self, now_us: u64, clock_us: u64) {

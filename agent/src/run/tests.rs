@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use link::Knobs;
 use tokio::sync::oneshot;
-use wire::frame::Configure;
+use wire::frame::{Configure, Defined};
 use wire::{ClientId, Frame};
 
 use super::*;
@@ -54,7 +54,7 @@ async fn a_session_from_hello_to_settled() {
     let status = agent.status();
     let (outcome, last) = beside(agent, async |stop| {
         let mut guest = node.welcome(3).await;
-        assert_eq!(guest.link.identity().to_string(), "trilobite://hq/ap-1");
+        assert_eq!(guest.identity().await.to_string(), "trilobite://hq/ap-1");
         assert_eq!(guest.hello().radios.len(), 1);
         assert_eq!(guest.hello().previous, None);
         let names = vec![(7, "badge-7".parse().expect("name"))];
@@ -92,6 +92,53 @@ async fn a_session_from_hello_to_settled() {
         last.counters.observations_sent
     );
     assert_eq!(last.counters.dropped.total(), 0);
+}
+
+#[tokio::test]
+async fn a_client_goes_by_a_short_id_once_the_node_has_acknowledged_it() {
+    let papers = Papers::new();
+    let node = FakeNode::start(&papers);
+    let (tap, source) = tap();
+    let agent = agent(&papers, &[node.address()], source);
+    let client = ClientId(0x1234_5678);
+    let hear = || {
+        tap.send(Transmitter::Client(client))
+            .expect("the agent listens");
+    };
+    let (outcome, last) = beside(agent, async |stop| {
+        let mut guest = node.welcome_with_short_ids(3, 100).await;
+        guest.frame().await.expect("names");
+        for _ in 0..3 {
+            hear();
+        }
+        let Some(Frame::Define(define)) = guest.frame().await else {
+            panic!("a definition expected");
+        };
+        assert_eq!((define.first, &define.clients[..]), (0, &[client][..]));
+        guest.datagrams(3).await;
+        guest
+            .write(Frame::Defined(Defined { first: 0, count: 1 }))
+            .await;
+        // Full until the answer has come, short from then on.
+        loop {
+            hear();
+            let bytes = guest.datagram().await.expect("another datagram");
+            let batch = wire::batch::decode(&bytes).expect("a batch");
+            if let Some(row) = batch.short_rows.row(0) {
+                assert_eq!((row.short_id(), batch.len()), (0, 1));
+                break;
+            }
+        }
+        stop.send(()).expect("the agent runs");
+        guest.settle().await
+    })
+    .await;
+    assert!(outcome.settled);
+    assert_eq!(last.counters.dropped.total(), 0);
+    assert_eq!(
+        last.counters.observations_sent,
+        outcome.counters.observations_offered
+    );
 }
 
 #[tokio::test]

@@ -133,6 +133,7 @@ fn welcome(session: Session) -> Frame {
         configure: Configure {
             pseudonym_key: key(1),
         },
+        short_ids: 0,
     })
 }
 

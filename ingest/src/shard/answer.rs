@@ -3,9 +3,11 @@
 use locate::Locator;
 use wire::ClientId;
 
-use super::{NOTHING, Shard, gather, gather_older};
+use super::Shard;
+use super::gather::{NOTHING, gather, gather_older};
 use crate::limits::{RADIOS_PER_CLIENT_MAX, WATCH_MAX};
-use crate::line::{Line, Moment};
+use crate::line::Line;
+use crate::moment::Moment;
 use crate::question::{Answer, Ask, AskError, ClientWindow, ReplaceError, Replaced};
 
 /// Sweep intervals in which a client that is heard gets its next fix, with room for a late sweep.
@@ -73,16 +75,23 @@ impl Shard {
         let now = Moment::from_us(now_us);
         let (line, track) = self.table.find(key)?;
         let ranges = self.ranges.slots(key);
-        let heard = line.slots().map(|slot| slot.heard);
+        let heard = line.slots(&self.dial).map(|slot| slot.heard);
         let heard = heard.chain(ranges.iter().map(|slot| slot.heard));
         let newest = heard.min_by_key(|heard| now.steps_since(*heard))?;
         let mut sightings = [NOTHING; 2 * RADIOS_PER_CLIENT_MAX];
-        let len = gather(line, ranges, newest, self.config.window_s, &mut sightings);
+        let len = gather(
+            line,
+            &self.dial,
+            ranges,
+            newest,
+            self.config.window_s,
+            &mut sightings,
+        );
         let age_us = f64::from(now.seconds_since(newest)) * 1e6;
         Some(ClientWindow {
             client,
             sightings: sightings[..len].to_vec(),
-            older: gather_older(line, ranges, newest, self.config.window_s),
+            older: gather_older(line, &self.dial, ranges, newest, self.config.window_s),
             track_before: None,
             track: *track,
             fix: None,

@@ -5,13 +5,15 @@ use site::{Anchor, Band, Calibration, Floor, FloorIndex, Material, Polygon, Prop
 use site::{RadioIndex, Slab};
 use wire::batch::{BatchWriter, Header};
 use wire::frame::{Clock, Counters, RadioHello};
-use wire::{ClientId, Observation};
+use wire::{ClientId, Kind, Observation};
 
 use super::*;
 use crate::books::{Books, Tally};
 use crate::outlet::SentFix;
 
 mod questions;
+mod short_ids;
+mod sweeping;
 
 const SECOND: u64 = 1_000_000;
 const BEGAN: u64 = 1_000 * SECOND;

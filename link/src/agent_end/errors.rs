@@ -76,7 +76,7 @@ pub enum SendError {
 }
 
 impl ConnectError {
-    pub(super) fn of(node: SocketAddr, waited: Duration, error: &ConnectionError) -> Self {
+    pub(crate) fn of(node: SocketAddr, waited: Duration, error: &ConnectionError) -> Self {
         match error {
             ConnectionError::TimedOut => Self::NoAnswer { node, waited },
             ConnectionError::TransportError(error) if Alert::in_code(error.code).is_some() => {
@@ -100,6 +100,16 @@ impl ConnectError {
             error => Self::Closed {
                 node,
                 closed: LinkClosed::of(error),
+            },
+        }
+    }
+    /// The same for a link that never opened.
+    pub(crate) fn into_closed(self) -> LinkClosed {
+        match self {
+            Self::Closed { closed, .. } => closed,
+            Self::NoAnswer { .. } => LinkClosed::Silent,
+            error => LinkClosed::Broken {
+                why: error.to_string(),
             },
         }
     }

@@ -8,7 +8,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::support::{FUTURE, Installation, LOOPBACK, PAST, certificate, within};
+use super::support::{FUTURE, Installation, LOOPBACK, PAST, certificate, mute_after, within};
 use crate::authority::Issued;
 use crate::{AgentEndpoint, ConnectError, Knobs, LinkClosed, tls};
 
@@ -60,7 +60,7 @@ impl Stranger {
     /// the node's one line about it.
     async fn tries(self, installation: &Installation) -> (String, String) {
         let knobs = Knobs::default();
-        let node = installation.node_endpoint(&knobs);
+        let node = installation.run_node(&knobs);
         let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
         let crypto = QuicClientConfig::try_from(self.config).unwrap();
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
@@ -69,7 +69,7 @@ impl Stranger {
             .connect_with(config, node.local_addr(), "localhost")
             .unwrap();
 
-        let at_node = async { node.accept().await.unwrap().finish().await };
+        let at_node = node.arrival();
         let at_agent = async {
             match connecting.await {
                 Ok(connection) => {
@@ -82,7 +82,7 @@ impl Stranger {
             }
         };
         let (at_node, at_agent) = within(20, async { tokio::join!(at_node, at_agent) }).await;
-        let refused = at_node.expect_err("nobody may come in here").to_string();
+        let refused = at_node.err().expect("nobody may come in here").to_string();
         let (start, reason) = refused.split_once(" refused: ").unwrap();
         let port = endpoint.local_addr().unwrap().port();
         assert_eq!(start, format!("agent at 127.0.0.1:{port}"));
@@ -166,7 +166,7 @@ async fn another_protocol() {
 async fn an_agent_that_does_not_trust_the_node_says_so_at_both_ends() {
     let (home, other) = (Installation::new(), Installation::new());
     let knobs = Knobs::default();
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
 
     for (credentials, name, expected) in [
@@ -181,13 +181,13 @@ async fn an_agent_that_does_not_trust_the_node_says_so_at_both_ends() {
             "certificate not valid for name \"elsewhere\"",
         ),
     ] {
-        let at_node = async { node.accept().await.unwrap().finish().await };
+        let at_node = node.arrival();
         let at_agent = agent.connect(node.local_addr(), name, &credentials, &knobs);
         let (at_node, at_agent) = within(20, async { tokio::join!(at_node, at_agent) }).await;
         let error = at_agent.unwrap_err();
         assert!(matches!(error, ConnectError::Untrusted { .. }), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
-        let refused = at_node.unwrap_err();
+        let refused = at_node.err().unwrap();
         assert_eq!(refused.reason.label(), "turned_away", "{refused}");
     }
 }
@@ -199,20 +199,20 @@ async fn a_slow_peer_is_refused_in_time_and_holds_up_nobody() {
         handshake_timeout: std::time::Duration::from_millis(300),
         ..Knobs::default()
     };
-    let node = home.node_endpoint(&knobs);
-    let mute = crate::impair::Impairment::new(|_| crate::impair::Fate::Drop);
+    let node = home.run_node(&knobs);
+    let mute = mute_after(1);
     let slow = AgentEndpoint::bind_impaired(LOOPBACK, &knobs, &mute).unwrap();
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
 
     let credentials = home.agent("ap-1");
     let at_slow = slow.connect(node.local_addr(), "localhost", &credentials, &knobs);
     let at_node = async {
-        let arriving = node.accept().await.unwrap();
-        mute.start();
-        let finishing = arriving.finish();
-        let (refused, (_, link)) = tokio::join!(finishing, home.link(&node, &agent, &knobs));
-        link.send_datagram("in time".into()).unwrap();
-        refused.unwrap_err().reason.label()
+        node.until(|engine| (engine.handshakes().open == 1).then_some(()))
+            .await;
+        let (link, at_agent) = home.link(&node, &agent, &knobs).await;
+        at_agent.send_datagram("in time".into()).unwrap();
+        assert_eq!(link.read_datagram().await.unwrap(), "in time");
+        node.arrival().await.err().unwrap().reason.label()
     };
     // The slow one may believe that it is in: it has heard all that it needs from the node.
     let (_at_slow, at_node) = within(20, async { tokio::join!(at_slow, at_node) }).await;
@@ -223,10 +223,12 @@ async fn a_slow_peer_is_refused_in_time_and_holds_up_nobody() {
 async fn new_credentials_count_from_the_next_handshake_on() {
     let (home, other) = (Installation::new(), Installation::new());
     let knobs = Knobs::default();
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let (before, at_agent) = home.link(&node, &agent, &knobs).await;
-    node.replace_credentials(&other.node());
+    let credentials = other.node();
+    node.engine(move |engine, _| engine.replace_credentials(&credentials))
+        .await;
     let (_after, _) = other.link(&node, &agent, &knobs).await;
     at_agent.send_datagram("still here".into()).unwrap();
     assert_eq!(

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::support::{Installation, LOOPBACK, within};
-use crate::{AgentEndpoint, Knobs};
+use super::support::{Installation, LOOPBACK, mute_after, within};
+use crate::{AgentEndpoint, Engine, Knobs};
 
 #[tokio::test]
 async fn above_the_threshold_a_newcomer_proves_its_address_and_comes_in() {
@@ -12,24 +12,48 @@ async fn above_the_threshold_a_newcomer_proves_its_address_and_comes_in() {
         retry_above: 2,
         ..Knobs::default()
     };
-    let node = home.node_endpoint(&knobs);
-    let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
+    let node = home.run_node(&knobs);
     let credentials = home.agent("ap-1");
-    let connect = || agent.connect(node.local_addr(), "localhost", &credentials, &knobs);
-
-    let at_node = async {
-        let first = node.accept().await.unwrap();
-        let second = node.accept().await.unwrap();
-        assert_eq!(node.handshakes().open, 2);
-        let third = node.accept().await.unwrap();
-        assert_eq!(node.handshakes().retried, 1);
-        let links = tokio::join!(first.finish(), second.finish(), third.finish());
-        (links.0.unwrap(), links.1.unwrap(), links.2.unwrap())
+    let (first, second) = (mute_after(1), mute_after(1));
+    let mute =
+        [&first, &second].map(|mute| AgentEndpoint::bind_impaired(LOOPBACK, &knobs, mute).unwrap());
+    let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
+    let third = async {
+        node.until(|engine| (engine.handshakes().open == 2).then_some(()))
+            .await;
+        let counts = |engine: &mut Engine, _| engine.handshakes();
+        assert_eq!(node.engine(counts).await.retried, 0);
+        home.link(&node, &agent, &knobs).await;
+        assert!(node.engine(counts).await.retried >= 1);
     };
-    let all = async { tokio::join!(at_node, connect(), connect(), connect()) };
-    let (_links, one, two, three) = within(20, all).await;
-    assert!(one.is_ok() && two.is_ok() && three.is_ok());
-    assert_eq!(node.handshakes().open, 0);
+    within(20, async {
+        let hold = async {
+            // They may believe that they are in: they have heard all that they need.
+            let connect = |agent: &AgentEndpoint| {
+                let (agent, credentials, knobs) = (agent.clone(), &credentials, &knobs);
+                let address = node.local_addr();
+                async move {
+                    agent
+                        .connect(address, "localhost", credentials, knobs)
+                        .await
+                }
+            };
+            let _links = tokio::join!(connect(&mute[0]), connect(&mute[1]));
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = third => {}
+            () = hold => {}
+        }
+    })
+    .await;
+    let counts = node
+        .until(|engine| {
+            let counts = engine.handshakes();
+            (counts.open == 0).then_some(counts)
+        })
+        .await;
+    assert_eq!(counts.ignored, 0);
 }
 
 #[tokio::test]
@@ -41,14 +65,15 @@ async fn above_the_cap_newcomers_are_ignored() {
         handshake_timeout,
         ..Knobs::default()
     };
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let credentials = home.agent("ap-1");
     let connecting = agent.connect(node.local_addr(), "localhost", &credentials, &knobs);
     let error = tokio::select! {
         connected = connecting => connected.unwrap_err().to_string(),
-        _ = node.accept() => panic!("nobody may come in"),
+        _ = node.arrival() => panic!("nobody may come in"),
     };
     assert!(error.contains("within 0.2 s; check the address"), "{error}");
-    assert!(node.handshakes().ignored >= 1);
+    let counts = node.engine(|engine, _| engine.handshakes()).await;
+    assert!(counts.ignored >= 1);
 }

@@ -1,23 +1,23 @@
 //! The life of a link: what it carries, how it ends, and what each end learns.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use wire::Frame;
 
+use super::node::Node;
 use super::support::{Installation, LOOPBACK, within};
-use crate::{AgentEndpoint, ControlError, Knobs, LinkClosed, NodeEndpoint, ResetKey, SendError};
+use crate::{AgentEndpoint, ControlError, Knobs, LinkClosed, Port, ResetKey, SendError};
 
 #[tokio::test]
 async fn datagrams_and_frames_arrive_and_are_counted() {
     let home = Installation::new();
     let knobs = Knobs::default();
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let (at_node, at_agent) = home.link(&node, &agent, &knobs).await;
-    assert_eq!(at_node.identity().to_string(), "trilobite://hq/ap-1");
-    assert_eq!(at_node.remote_address(), agent.local_addr());
+    assert_eq!(at_node.identity().await.to_string(), "trilobite://hq/ap-1");
+    assert_eq!(at_node.remote_address().await, agent.local_addr());
     assert_eq!(at_agent.remote_address(), node.local_addr());
 
     for number in 0..100_u8 {
@@ -25,9 +25,7 @@ async fn datagrams_and_frames_arrive_and_are_counted() {
     }
     let mut received = Vec::new();
     while received.len() < 100 {
-        within(5, at_node.read_datagrams(7, &mut received))
-            .await
-            .unwrap();
+        received.push(within(5, at_node.read_datagram()).await.unwrap());
     }
     assert!(
         received
@@ -35,22 +33,21 @@ async fn datagrams_and_frames_arrive_and_are_counted() {
             .zip(0..)
             .all(|(datagram, number)| datagram[..] == [number; 500])
     );
-    assert_eq!(at_node.try_read_datagram(), None);
+    assert_eq!(at_node.try_read_datagram().await, None);
     assert_eq!(at_agent.stats().datagrams_sent, 100);
-    assert_eq!(at_node.stats().datagrams_received, 100);
+    assert_eq!(at_node.stats().await.datagrams_received, 100);
 
     let (mut agent_reader, mut agent_writer) = at_agent.open_control().await.unwrap();
     agent_writer.write(&Frame::Drain {}).await.unwrap();
-    let (mut node_reader, mut node_writer) = within(5, at_node.accept_control()).await.unwrap();
     assert_eq!(
-        within(5, node_reader.read()).await.unwrap(),
-        Some(Frame::Drain {})
+        within(5, at_node.read_frame()).await.unwrap(),
+        Frame::Drain {}
     );
     let reject = Frame::Reject {
         reason: "full ".repeat(10_000),
     };
-    node_writer.write(&reject).await.unwrap();
-    node_writer.finish();
+    at_node.write_frame(&reject).await;
+    at_node.finish_control().await;
     assert_eq!(within(5, agent_reader.read()).await.unwrap(), Some(reject));
     assert_eq!(within(5, agent_reader.read()).await.unwrap(), None);
 }
@@ -59,7 +56,7 @@ async fn datagrams_and_frames_arrive_and_are_counted() {
 async fn each_end_may_open_just_what_it_needs() {
     let home = Installation::new();
     let knobs = Knobs::default();
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let (_at_node, at_agent) = home.link(&node, &agent, &knobs).await;
     let _control = at_agent.open_control().await.unwrap();
@@ -74,7 +71,7 @@ async fn a_full_send_buffer_refuses_and_drops_nothing() {
         datagram_send_buffer_bytes: 16 * 1024,
         ..Knobs::default()
     };
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let (at_node, at_agent) = home.link(&node, &agent, &knobs).await;
 
@@ -92,9 +89,7 @@ async fn a_full_send_buffer_refuses_and_drops_nothing() {
         .unwrap();
     let mut received = Vec::new();
     while received.len() < taken + 1 {
-        within(5, at_node.read_datagrams(usize::MAX, &mut received))
-            .await
-            .unwrap();
+        received.push(within(5, at_node.read_datagram()).await.unwrap());
     }
     assert_eq!(received.last().unwrap()[0], 1);
 }
@@ -103,7 +98,7 @@ async fn a_full_send_buffer_refuses_and_drops_nothing() {
 async fn what_was_not_sent_at_close_can_be_counted() {
     let home = Installation::new();
     let knobs = Knobs::default();
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let (_at_node, at_agent) = home.link(&node, &agent, &knobs).await;
     for _ in 0..10 {
@@ -122,12 +117,12 @@ async fn what_was_not_sent_at_close_can_be_counted() {
 async fn a_close_carries_its_words() {
     let home = Installation::new();
     let knobs = Knobs::default();
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let (at_node, at_agent) = home.link(&node, &agent, &knobs).await;
     let (mut reader, _writer) = at_agent.open_control().await.unwrap();
 
-    at_node.close("ap-1 has connected anew");
+    at_node.close("ap-1 has connected anew").await;
     let closed = within(5, at_agent.closed()).await;
     assert_eq!(
         closed.to_string(),
@@ -135,16 +130,20 @@ async fn a_close_carries_its_words() {
     );
     assert_eq!(reader.read().await, Err(ControlError::Closed(closed)));
 
-    node.close("stopping");
-    within(5, node.idle()).await;
-    assert!(node.accept().await.is_none());
+    let (_, another) = home.link(&node, &agent, &knobs).await;
+    node.engine(|engine, now| engine.close_all(now, "stopping"))
+        .await;
+    let closed = within(5, another.closed()).await.to_string();
+    assert_eq!(closed, "closed by the other end: stopping");
+    let gone = node.until(|engine| (engine.connections() == 0).then_some(()));
+    within(5, gone).await;
 }
 
 #[tokio::test]
 async fn the_path_is_found_to_carry_a_whole_batch() {
     let home = Installation::new();
     let knobs = Knobs::default();
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let (at_node, at_agent) = home.link(&node, &agent, &knobs).await;
     assert!(at_agent.datagram_bytes_max() > 1_100);
@@ -178,7 +177,7 @@ async fn a_jumbo_path_carries_jumbo_datagrams() {
         mtu_max: 9_000,
         ..Knobs::default()
     };
-    let node = home.node_endpoint(&knobs);
+    let node = home.run_node(&knobs);
     let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
     let (at_node, at_agent) = home.link(&node, &agent, &knobs).await;
     let ping_pong = async {
@@ -206,7 +205,7 @@ fn a_link_lives_in_a_local_set_and_on_many_threads() {
     async fn round_trip() {
         let home = Installation::new();
         let knobs = Knobs::default();
-        let node = home.node_endpoint(&knobs);
+        let node = home.run_node(&knobs);
         let agent = AgentEndpoint::bind(LOOPBACK, &knobs).unwrap();
         let (at_node, at_agent) = home.link(&node, &agent, &knobs).await;
         at_agent.send_datagram("here".into()).unwrap();
@@ -222,54 +221,23 @@ fn a_link_lives_in_a_local_set_and_on_many_threads() {
         .block_on(round_trip());
 }
 
-/// A node that can be killed: its runtime goes, and with it every trace of its connections.
-struct Mortal {
-    runtime: tokio::runtime::Runtime,
-    address: SocketAddr,
-}
-
-impl Mortal {
-    fn start(home: &Installation, address: SocketAddr, key: &ResetKey, knobs: &Knobs) -> Self {
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
-        let entered = runtime.enter();
-        let node = NodeEndpoint::bind(address, &home.node(), key, knobs).unwrap();
-        drop(entered);
-        let address = node.local_addr();
-        runtime.spawn(async move {
-            let mut links = Vec::new();
-            while let Some(arriving) = node.accept().await {
-                links.push(arriving.finish().await);
-            }
-        });
-        Self { runtime, address }
-    }
-
-    /// Ends without a word, as a crash does.
-    fn kill(self) {
-        self.runtime.shutdown_timeout(Duration::from_secs(10));
-    }
-}
-
 /// How a link ends when its node is killed and another takes its place with this key.
 fn after_restart(old: &ResetKey, new: &ResetKey, knobs: &Knobs) -> (LinkClosed, Duration) {
     let home = Installation::new();
-    let mortal = Mortal::start(&home, LOOPBACK, old, knobs);
-    let address = mortal.address;
+    let bind =
+        |address, key| Node::run(Port::bind_node(address, &home.node(), key, knobs).unwrap());
+    let mortal = bind(LOOPBACK, old);
+    let address = mortal.local_addr();
     let here = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let link = here.block_on(async {
         let agent = AgentEndpoint::bind(LOOPBACK, knobs).unwrap();
-        let credentials = home.agent("ap-1");
-        agent
-            .connect(address, "localhost", &credentials, knobs)
-            .await
-            .unwrap()
+        home.link(&mortal, &agent, knobs).await.1
     });
-    mortal.kill();
-    let _restarted = Mortal::start(&home, address, new, knobs);
+    drop(mortal);
+    let _restarted = bind(address, new);
     let started = Instant::now();
     link.send_datagram("still there?".into()).unwrap();
     (here.block_on(within(20, link.closed())), started.elapsed())

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::node::Node;
 use super::support::{Installation, LOOPBACK, within};
 use crate::impair::{Fate, Impairment};
-use crate::{AgentEndpoint, Knobs, NodeEndpoint, ResetKey};
+use crate::{AgentEndpoint, Knobs, Port, ResetKey};
 
 const DATAGRAMS: u32 = 400;
 const DATAGRAM_BYTES: usize = 1_200;
@@ -48,7 +49,8 @@ async fn send_through(there: Impairment, back: Impairment) -> Outcome {
     let home = Installation::new();
     let knobs = Knobs::default();
     let key = ResetKey::random().unwrap();
-    let node = NodeEndpoint::bind_impaired(LOOPBACK, &home.node(), &key, &knobs, &back).unwrap();
+    let port = Port::bind_node_impaired(LOOPBACK, &home.node(), &key, &knobs, &back).unwrap();
+    let node = Node::run(port);
     let agent = AgentEndpoint::bind_impaired(LOOPBACK, &knobs, &there).unwrap();
     let (at_node, at_agent) = home.link(&node, &agent, &knobs).await;
     while at_agent.datagram_bytes_max() < DATAGRAM_BYTES {

@@ -8,10 +8,10 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::authority::{Authority, Issued, agent_params, node_params};
-use crate::{
-    AgentCredentials, AgentEndpoint, AgentLink, Knobs, NodeCredentials, NodeEndpoint, NodeLink,
-    ResetKey,
-};
+use crate::impair::{Fate, Impairment};
+use crate::{AgentCredentials, AgentEndpoint, Knobs, NodeCredentials, NodeLink, Port, ResetKey};
+
+use super::node::{AtNode, Node};
 
 /// Unix seconds of an interval that ended on 2001-09-09.
 pub(crate) const PAST: Range<u64> = 900_000_000..1_000_000_000;
@@ -87,28 +87,42 @@ impl Installation {
             .unwrap()
     }
 
-    pub(crate) fn node_endpoint(&self, knobs: &Knobs) -> NodeEndpoint {
+    pub(crate) fn run_node(&self, knobs: &Knobs) -> Node {
         let reset_key = ResetKey::random().unwrap();
-        NodeEndpoint::bind(LOOPBACK, &self.node(), &reset_key, knobs).unwrap()
+        Node::run(Port::bind_node(LOOPBACK, &self.node(), &reset_key, knobs).unwrap())
     }
 
-    /// Both ends of a new link between these endpoints.
+    /// Both ends of a new link between these.
     pub(crate) async fn link(
         &self,
-        node: &NodeEndpoint,
+        node: &Node,
         agent: &AgentEndpoint,
         knobs: &Knobs,
-    ) -> (AgentLink, NodeLink) {
+    ) -> (AtNode, NodeLink) {
         let credentials = self.agent("ap-1");
-        let at_node = async { node.accept().await.unwrap().finish().await.unwrap() };
+        let at_node = node.arrival();
         let at_agent = agent.connect(node.local_addr(), "localhost", &credentials, knobs);
         let (at_node, at_agent) = tokio::join!(at_node, at_agent);
-        (at_node, at_agent.unwrap())
+        (at_node.unwrap(), at_agent.unwrap())
     }
 }
 
 pub(crate) fn certificate(issued: &Issued) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes()).unwrap()
+}
+
+/// An agent's faults: after so many packets it is never heard again.
+pub(crate) fn mute_after(packets: usize) -> Impairment {
+    let mut left = packets;
+    let mute = Impairment::new(move |_| match left.checked_sub(1) {
+        Some(fewer) => {
+            left = fewer;
+            Fate::Send
+        }
+        None => Fate::Drop,
+    });
+    mute.start();
+    mute
 }
 
 /// Fails a test that would otherwise hang.

@@ -15,6 +15,9 @@ pub struct LedgerBody {
     pub agents: Vec<AgentBody>,
     /// Time from the radio to the fix.
     pub latency: LatencyBody,
+    /// Time from the radio to the client's window, from nodes that tell it.
+    #[serde(default)]
+    pub folded_latency: Option<LatencyBody>,
     /// Each worker thread.
     pub workers: Vec<WorkerBody>,
 }
@@ -43,6 +46,8 @@ struct Tally {
 pub struct SiteBody {
     /// Its id.
     pub site: String,
+    /// Its books.
+    pub books: BooksBody,
     /// What became of its fixes.
     pub fixes: FixCounts,
 }
@@ -61,26 +66,35 @@ pub struct AgentBody {
     pub connected: bool,
 }
 
-/// Time from the radio to the fix, in milliseconds.
+/// Time from the radio on, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 pub struct LatencyBody {
-    /// Half of the fixes are faster.
+    /// Half are faster.
     pub p50_ms: f64,
     /// Nine of ten are faster.
     pub p90_ms: f64,
     /// All but one in a hundred are faster.
     pub p99_ms: f64,
+    /// All but one in a thousand are faster, from nodes that tell it.
+    #[serde(default)]
+    pub p999_ms: Option<f64>,
     /// The slowest.
     pub max_ms: f64,
 }
 
 /// A worker thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct WorkerBody {
     /// Clients in its tables.
     pub clients: u64,
     /// Fixes made.
     pub fixes: u64,
+    /// Processor time of sweeping and solving, in seconds, from nodes that tell it.
+    #[serde(default)]
+    pub solve_cpu_s: Option<f64>,
+    /// Rounds of the sweep skipped for lack of time, from nodes that tell it.
+    #[serde(default)]
+    pub rounds_skipped: Option<u64>,
 }
 
 /// The books in observations or in datagrams, as reports show them.
@@ -113,6 +127,11 @@ impl LedgerBody {
     /// Fixes made by all workers.
     pub fn fixes(&self) -> u64 {
         self.workers.iter().map(|worker| worker.fixes).sum()
+    }
+
+    /// Clients in the tables of all workers.
+    pub fn clients(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.clients).sum()
     }
 
     /// Fixes of a site that were handed to readers.
@@ -193,10 +212,17 @@ mod tests {
         "received":{"observations":75,"datagrams":8},
         "dropped_at_node":{"observations":5,"datagrams":0,"by_reason":{}},
         "folded":{"observations":70,"datagrams":8},"residual":0},
-        "sites":[{"site":"hq","books":{},"fixes":{"clients":1,"published":9,"expired":0}}],
+        "sites":[{"site":"hq","books":{
+            "offered":{"observations":9,"datagrams":1},
+            "dropped_at_agent":{"observations":0,"datagrams":0},
+            "lost":{"observations":0,"datagrams":0},"unknown":{"observations":0,"datagrams":0},
+            "received":{"observations":9,"datagrams":1},
+            "dropped_at_node":{"observations":0,"datagrams":0},
+            "folded":{"observations":9,"datagrams":1},"residual":0},"fixes":{"clients":1,"published":9,"expired":0}}],
         "agents":[{"agent":"a","connected":true},{"agent":"b","connected":false}],
         "latency":{"p50_ms":1.5,"p90_ms":2,"p99_ms":3,"max_ms":4},
-        "workers":[{"cpu_share":0.5,"clients":3,"fixes":9},{"clients":1,"fixes":2}]}"#;
+        "workers":[{"cpu_s":0.5,"clients":3,"fixes":9},
+            {"clients":1,"fixes":2,"solve_cpu_s":0.25,"rounds_skipped":3}]}"#;
 
     #[test]
     fn a_ledger_is_read() {
@@ -209,6 +235,20 @@ mod tests {
         assert_eq!(ledger.total.datagrams().residual, 0);
         assert_eq!((ledger.connected(), ledger.fixes()), (1, 11));
         assert_eq!((ledger.published("hq"), ledger.published("x")), (9, 0));
+        assert_eq!(ledger.clients(), 4);
+        assert_eq!(ledger.sites[0].books.observations().folded, 9);
+    }
+
+    #[test]
+    fn what_older_nodes_do_not_tell_is_none() {
+        let ledger: LedgerBody = serde_json::from_str(BODY).unwrap();
+        assert_eq!(
+            (ledger.folded_latency, ledger.latency.p999_ms),
+            (None, None)
+        );
+        let solving = |worker: usize| ledger.workers[worker].solve_cpu_s;
+        assert_eq!((solving(0), solving(1)), (None, Some(0.25)));
+        assert_eq!(ledger.workers[1].rounds_skipped, Some(3));
     }
 
     #[test]

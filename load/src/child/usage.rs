@@ -12,15 +12,19 @@ pub struct Usage {
     pub cpu_s: f64,
     /// Most memory that it had resident at once, in MiB.
     pub rss_mib: f64,
+    /// Memory that is resident now, in MiB.
+    pub rss_now_mib: f64,
 }
 
 impl Usage {
     /// What process `pid` has used so far; `None` without `/proc` or the process.
     pub fn of(pid: u32) -> Option<Self> {
         let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).ok();
+        let status = read("status")?;
         Some(Self {
             cpu_s: cpu_s(&read("stat")?)?,
-            rss_mib: rss_mib(&read("status")?)?,
+            rss_mib: mib(&status, "VmHWM:")?,
+            rss_now_mib: mib(&status, "VmRSS:")?,
         })
     }
 }
@@ -33,11 +37,9 @@ fn cpu_s(stat: &str) -> Option<f64> {
     Some((ticks()? + ticks()?) / TICKS_PER_S)
 }
 
-fn rss_mib(status: &str) -> Option<f64> {
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = peak.split_whitespace().next()?.parse().ok()?;
+fn mib(status: &str, key: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib / 1_024.0)
 }
 
@@ -53,12 +55,11 @@ mod tests {
     }
 
     #[test]
-    fn peak_memory_is_in_kib() {
-        assert_eq!(
-            rss_mib("Name:\ta\nVmHWM:\t    2048 kB\nVmRSS:\t 9 kB\n"),
-            Some(2.0)
-        );
-        assert_eq!(rss_mib("Name:\ta\n"), None);
+    fn memory_is_in_kib() {
+        let status = "Name:\ta\nVmHWM:\t    2048 kB\nVmRSS:\t 512 kB\n";
+        assert_eq!(mib(status, "VmHWM:"), Some(2.0));
+        assert_eq!(mib(status, "VmRSS:"), Some(0.5));
+        assert_eq!(mib("Name:\ta\n", "VmRSS:"), None);
     }
 
     #[test]

@@ -9,13 +9,24 @@ use rand_chacha::ChaCha8Rng;
 use wire::frame::{Clock, RadioHello};
 use wire::{ClientId, ClientName, Kind};
 
-use super::hall::{FADING_DB, Link, normal};
+use crate::hall::{FADING_DB, normal};
 
 /// How often an agent asks whether the run has begun, in microseconds.
 const BEGIN_POLL_US: u64 = 5_000;
 
 /// When the run begins, for all agents at once; unset while they connect.
 pub(super) type Begin = Arc<OnceLock<Instant>>;
+
+/// What one agent hears of one client: its strength at the begin of the run and at its end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Link {
+    /// Who.
+    pub(super) client: ClientId,
+    /// At the begin, in dBm.
+    pub(super) begin_dbm: f32,
+    /// At the end, in dBm.
+    pub(super) end_dbm: f32,
+}
 
 /// What an agent hears and how often.
 #[derive(Debug)]

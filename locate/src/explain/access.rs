@@ -279,14 +279,14 @@ impl Surroundings {
     /// What a radio would hear of a nominal client at the place, in dBm.
     pub(crate) fn expected_dbm(&self, model: &Model, radio: RadioIndex) -> f64 {
         let (tile, cell) = self.nearest;
-        f64::from(model.map.fine(radio)[tile][cell])
+        f64::from(model.map.fine(radio, tile)[cell])
     }
 
     /// Share of the standard deviation of signal strengths that a survey leaves there; 1 without.
     pub(crate) fn rssi_deviation_left(&self, model: &Model) -> f64 {
         let (tile, cell) = self.nearest;
         let plane = model.map.rssi_variance_left();
-        plane.map_or(1.0, |plane| f64::from(plane.fine(0)[tile][cell]).sqrt())
+        plane.map_or(1.0, |plane| f64::from(plane.fine(0, tile)[cell]).sqrt())
     }
 
     /// The same for ranges.
@@ -294,7 +294,7 @@ impl Surroundings {
         let (tile, cell) = self.nearest;
         let planes = model.map.ranges();
         planes.map_or(1.0, |planes| {
-            f64::from(planes.variance_left.fine(0)[tile][cell]).sqrt()
+            f64::from(planes.variance_left.fine(0, tile)[cell]).sqrt()
         })
     }
 
@@ -303,7 +303,7 @@ impl Surroundings {
         let (tile, cell) = self.nearest;
         let planes = model.map.ranges();
         planes.map_or(0.0, |planes| {
-            f64::from(planes.residuals.fine(usize::from(radio.0))[tile][cell])
+            f64::from(planes.residuals.fine(usize::from(radio.0), tile)[cell])
         })
     }
 
@@ -311,10 +311,9 @@ impl Surroundings {
     /// the line through the radio map's values there over the logarithm of distance.
     pub(crate) fn exponent(&self, model: &Model, radio: RadioIndex) -> f64 {
         let anchor_in_site = model.radios[usize::from(radio.0)].position_in_site;
-        let plane = model.map.fine(radio);
         let points = self.cells.iter().map(|&(tile, cell, middle)| {
             let decades = (middle - anchor_in_site).norm().max(0.5).log10();
-            (decades, f64::from(plane[tile][cell]))
+            (decades, f64::from(model.map.fine(radio, tile)[cell]))
         });
         let count = self.cells.len().max(1) as f64;
         let sum = |of: fn((f64, f64)) -> f64| points.clone().map(of).sum::<f64>() / count;

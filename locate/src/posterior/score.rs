@@ -4,7 +4,7 @@ use nalgebra::Matrix2;
 
 use super::Question;
 use crate::evidence::{Evidence, RangeTerm, RssiTerm};
-use crate::lanes::{LANES, Lanes, larger, ln};
+use crate::lanes::{LANES, Lanes, lanes, larger, ln};
 use crate::model::Model;
 use crate::radio_map::RadioMap;
 
@@ -42,20 +42,12 @@ pub(super) struct Likelihood {
     pub(super) offset_sums: [Lanes; 2],
 }
 
-/// Places handled at once where several sums are kept.
-const HALF: usize = LANES / 2;
-
 /// Sums over the radios that heard the client.
 #[derive(Default)]
 struct Residuals {
-    square: [f32; HALF],
-    low_sum: [f32; HALF],
-    high_sum: [f32; HALF],
-}
-
-#[inline(always)]
-fn part(lanes: &Lanes, start: usize) -> [f32; HALF] {
-    std::array::from_fn(|lane| lanes[start + lane])
+    square: Lanes,
+    low_sum: Lanes,
+    high_sum: Lanes,
 }
 
 /// How probable sixteen places were before.
@@ -116,15 +108,13 @@ impl<'a> Scorer<'a> {
         let cells = Cells {
             place,
             side_m: 4.0 * map.grid.cell_m as f32,
-            variance_left: map
-                .rssi_variance_left()
-                .map(|plane| &plane.coarse(0)[block]),
-            range_variance_left: ranges.map(|planes| &planes.variance_left.coarse(0)[block]),
+            variance_left: map.rssi_variance_left().map(|plane| plane.coarse(0, block)),
+            range_variance_left: ranges.map(|planes| planes.variance_left.coarse(0, block)),
         };
         self.likelihood(
             &cells,
-            |term| &map.coarse(term.radio)[block],
-            |term| ranges.map(|planes| &planes.residuals.coarse(usize::from(term.radio.0))[block]),
+            |term| map.coarse(term.radio, block),
+            |term| ranges.map(|planes| planes.residuals.coarse(usize::from(term.radio.0), block)),
         )
     }
 
@@ -136,13 +126,13 @@ impl<'a> Scorer<'a> {
         let cells = Cells {
             place,
             side_m: map.grid.cell_m as f32,
-            variance_left: map.rssi_variance_left().map(|plane| &plane.fine(0)[tile]),
-            range_variance_left: ranges.map(|planes| &planes.variance_left.fine(0)[tile]),
+            variance_left: map.rssi_variance_left().map(|plane| plane.fine(0, tile)),
+            range_variance_left: ranges.map(|planes| planes.variance_left.fine(0, tile)),
         };
         self.likelihood(
             &cells,
-            |term| &map.fine(term.radio)[tile],
-            |term| ranges.map(|planes| &planes.residuals.fine(usize::from(term.radio.0))[tile]),
+            |term| map.fine(term.radio, tile),
+            |term| ranges.map(|planes| planes.residuals.fine(usize::from(term.radio.0), tile)),
         )
     }
 
@@ -160,20 +150,17 @@ impl<'a> Scorer<'a> {
         plane: impl Fn(&RssiTerm) -> &'p Lanes,
         range_residuals: impl Fn(&RangeTerm) -> Option<&'p Lanes>,
     ) -> Likelihood {
-        let mut square = [0.0; LANES];
-        let (mut low_sum, mut high_sum) = ([0.0; LANES], [0.0; LANES]);
-        for start in (0..LANES).step_by(HALF) {
-            let half = self.residuals(|term| part(plane(term), start));
-            square[start..start + HALF].copy_from_slice(&half.square);
-            low_sum[start..start + HALF].copy_from_slice(&half.low_sum);
-            high_sum[start..start + HALF].copy_from_slice(&half.high_sum);
-        }
+        let Residuals {
+            square,
+            low_sum,
+            high_sum,
+        } = self.residuals(plane);
         let scale = -0.5 * self.temper * self.evidence.rssi_temper;
         let offsets = self
             .evidence
             .offset_covariance_db2
             .map(|value| value as f32);
-        let mut log: Lanes = std::array::from_fn(|lane| {
+        let mut log = lanes(|lane| {
             let (low, high) = (low_sum[lane], high_sum[lane]);
             let explained = offsets.m11 * low * low
                 + 2.0 * offsets.m12 * low * high
@@ -229,24 +216,34 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Sums over the radios, for eight places: as many as four sums leave in registers.
+    /// Sums over the radios. A radio that is alone on its anchor weighs alike in all sums that it
+    /// enters.
     #[inline(always)]
-    fn residuals(&self, expected_dbm: impl Fn(&RssiTerm) -> [f32; HALF]) -> Residuals {
+    fn residuals<'p>(&self, expected_dbm: impl Fn(&RssiTerm) -> &'p Lanes) -> Residuals {
         let mut sums = Residuals::default();
-        let mut anchor_sum = [0.0; HALF];
+        let mut anchor_sum = [0.0; LANES];
         for term in &self.evidence.rssi {
-            let residual_db = expected_dbm(term).map(|expected_dbm| term.rssi_dbm - expected_dbm);
-            for lane in 0..HALF {
-                sums.square[lane] += term.weight * residual_db[lane] * residual_db[lane];
-                sums.low_sum[lane] += term.offset_weights[0] * residual_db[lane];
-                sums.high_sum[lane] += term.offset_weights[1] * residual_db[lane];
-                anchor_sum[lane] += term.anchor_weight * residual_db[lane];
-            }
-            if term.anchor_share > 0.0 {
-                for (square, anchor_sum) in sums.square.iter_mut().zip(&anchor_sum) {
-                    *square -= term.anchor_share * anchor_sum * anchor_sum;
+            let expected_dbm = expected_dbm(term);
+            let residual_db = lanes(|lane| term.rssi_dbm - expected_dbm[lane]);
+            let weighted = lanes(|lane| term.weight * residual_db[lane]);
+            sums.square = lanes(|lane| sums.square[lane] + weighted[lane] * residual_db[lane]);
+            if term.anchor_weight == 0.0 {
+                if term.offset_weights[0] == 0.0 {
+                    sums.high_sum = lanes(|lane| sums.high_sum[lane] + weighted[lane]);
+                } else {
+                    sums.low_sum = lanes(|lane| sums.low_sum[lane] + weighted[lane]);
                 }
-                anchor_sum = [0.0; HALF];
+                continue;
+            }
+            let [low, high] = term.offset_weights;
+            sums.low_sum = lanes(|lane| sums.low_sum[lane] + low * residual_db[lane]);
+            sums.high_sum = lanes(|lane| sums.high_sum[lane] + high * residual_db[lane]);
+            anchor_sum = lanes(|lane| anchor_sum[lane] + term.anchor_weight * residual_db[lane]);
+            if term.anchor_share > 0.0 {
+                sums.square = lanes(|lane| {
+                    sums.square[lane] - term.anchor_share * anchor_sum[lane] * anchor_sum[lane]
+                });
+                anchor_sum = [0.0; LANES];
             }
         }
         sums
@@ -294,12 +291,12 @@ impl<'a> Scorer<'a> {
                 away_squared: [0.0; LANES],
             };
         };
-        let away_squared: Lanes = std::array::from_fn(|lane| {
+        let away_squared = lanes(|lane| {
             let dx = place.x_m[lane] - gaussian.mean_m[0];
             let dy = place.y_m[lane] - gaussian.mean_m[1];
             gaussian.xx * dx * dx + 2.0 * gaussian.xy * dx * dy + gaussian.yy * dy * dy
         });
-        let log = away_squared.map(|squared| floor_log + larger(-0.5 * squared, PRIOR_FLOOR_NATS));
+        let log = lanes(|lane| floor_log + larger(-0.5 * away_squared[lane], PRIOR_FLOOR_NATS));
         Prior { log, away_squared }
     }
 }

@@ -239,10 +239,10 @@ fn surveyed() -> Calibration {
 /// Log-density with the whole covariance, of which the survey leaves a part: `v D + P`, with its
 /// determinant, over the map's own expectations.
 fn surveyed_log_density(model: &Model, sightings: &[Sighting], tile: usize, cell: usize) -> f64 {
-    let left = f64::from(model.map.rssi_variance_left().unwrap().fine(0)[tile][cell]);
+    let left = f64::from(model.map.rssi_variance_left().unwrap().fine(0, tile)[cell]);
     let radio = |index: usize| &model.radios[index];
     let residual = DVector::from_fn(sightings.len(), |row, _| {
-        let expected_dbm = model.map.fine(sightings[row].radio)[tile][cell];
+        let expected_dbm = model.map.fine(sightings[row].radio, tile)[cell];
         f64::from(sightings[row].rssi_dbm.unwrap() - expected_dbm)
     });
     let covariance = DMatrix::from_fn(sightings.len(), sightings.len(), |row, column| {

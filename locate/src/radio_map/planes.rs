@@ -32,22 +32,22 @@ impl Planes {
         (self.coarse.len() + self.fine.len()) * size_of::<Lanes>()
     }
 
-    /// A quantity's value per tile, by blocks of sixteen tiles.
+    /// A quantity's values in a block of sixteen tiles.
     #[inline(always)]
-    pub(crate) fn coarse(&self, quantity: usize) -> &[Lanes] {
-        &self.coarse[quantity * self.blocks..][..self.blocks]
+    pub(crate) fn coarse(&self, quantity: usize, block: usize) -> &Lanes {
+        &self.coarse[quantity * self.blocks + block]
     }
 
-    /// A quantity's value per cell, by tile.
+    /// A quantity's values in the cells of a tile.
     #[inline(always)]
-    pub(crate) fn fine(&self, quantity: usize) -> &[Lanes] {
-        &self.fine[quantity * self.tiles..][..self.tiles]
+    pub(crate) fn fine(&self, quantity: usize, tile: usize) -> &Lanes {
+        &self.fine[quantity * self.tiles + tile]
     }
 
     /// Mean of the first quantity over the allowed cells.
     pub(super) fn mean(&self, grid: &Grid) -> f32 {
         let (mut sum, mut count) = (0.0f64, 0u32);
-        for (tile, cells) in grid.tiles.iter().zip(self.fine(0)) {
+        for (tile, cells) in grid.tiles.iter().zip(&self.fine) {
             for (cell, &value) in cells.iter().enumerate() {
                 if tile.allows(cell) {
                     sum += f64::from(value);

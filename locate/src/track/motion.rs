@@ -25,47 +25,32 @@ impl Motion {
     };
 }
 
-/// Gaussian of position and velocity in the plan, in single precision to stay small.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// Gaussian of position and velocity in the plan.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct State {
-    position_m: [f32; 2],
-    velocity: [f32; 2],
-    /// Of the position: xx, xy, yy.
-    covariance: [f32; 3],
-    /// Of position and velocity, by rows.
-    cross: [f32; 4],
-    /// Of the velocity: xx, xy, yy.
-    velocity_covariance: [f32; 3],
+    pub(super) position: Point2<f64>,
+    pub(super) velocity: Vector2<f64>,
+    pub(super) covariance: Matrix2<f64>,
+    /// Of position and velocity.
+    pub(super) cross: Matrix2<f64>,
+    pub(super) velocity_covariance: Matrix2<f64>,
 }
 
 impl State {
     /// A state with a known place and an unknown velocity.
     pub(super) fn at(position: Point2<f64>, covariance: &Matrix2<f64>, motion: &Motion) -> Self {
-        let variance = motion.speed_m_per_s.powi(2) as f32;
         Self {
-            position_m: [position.x as f32, position.y as f32],
-            covariance: packed(covariance),
-            velocity_covariance: [variance, 0.0, variance],
-            ..Self::default()
+            position,
+            velocity: Vector2::zeros(),
+            covariance: *covariance,
+            cross: Matrix2::zeros(),
+            velocity_covariance: Matrix2::identity() * motion.speed_m_per_s.powi(2),
         }
-    }
-
-    pub(super) fn position(&self) -> Point2<f64> {
-        Point2::new(self.position_m[0].into(), self.position_m[1].into())
-    }
-
-    pub(super) fn velocity(&self) -> Vector2<f64> {
-        Vector2::new(self.velocity[0].into(), self.velocity[1].into())
     }
 
     /// Expected square of the velocity along one axis, in m^2/s^2.
     pub(super) fn power(&self) -> f64 {
-        let spread = unpacked(&self.velocity_covariance).trace();
-        (self.velocity().norm_squared() + spread) / 2.0
-    }
-
-    pub(super) fn covariance(&self) -> Matrix2<f64> {
-        unpacked(&self.covariance)
+        (self.velocity.norm_squared() + self.velocity_covariance.trace()) / 2.0
     }
 
     /// The state `passed_s` later.
@@ -83,20 +68,17 @@ impl State {
             * motion.memory_s.powi(2)
             * (2.0 * passed_s / motion.memory_s - 3.0 + 4.0 * decay - decay * decay)
             + motion.wander_m.powi(2) * passed_s;
-        let (cross, velocity) = (self.cross_matrix(), unpacked(&self.velocity_covariance));
+        let (cross, velocity) = (self.cross, self.velocity_covariance);
         let identity = Matrix2::identity();
-        let position = self.position() + self.velocity() * reach_s;
-        let covariance = self.covariance()
-            + (cross + cross.transpose()) * reach_s
-            + velocity * reach_s.powi(2)
-            + identity * noise_position.max(0.0);
-        let cross = (cross + velocity * reach_s) * decay + identity * noise_cross;
         Self {
-            position_m: [position.x as f32, position.y as f32],
-            velocity: self.velocity.map(|v| v * decay as f32),
-            covariance: packed(&covariance),
-            cross: [cross.m11, cross.m12, cross.m21, cross.m22].map(|value| value as f32),
-            velocity_covariance: packed(&(velocity * decay * decay + identity * noise_velocity)),
+            position: self.position + self.velocity * reach_s,
+            velocity: self.velocity * decay,
+            covariance: self.covariance
+                + (cross + cross.transpose()) * reach_s
+                + velocity * reach_s.powi(2)
+                + identity * noise_position.max(0.0),
+            cross: (cross + velocity * reach_s) * decay + identity * noise_cross,
+            velocity_covariance: velocity * decay * decay + identity * noise_velocity,
         }
     }
 
@@ -106,36 +88,20 @@ impl State {
     /// (Rauch, Tung and Striebel's smoothing step, AIAA Journal 3 (1965), with place as the later
     /// state).
     pub(super) fn condition(&self, position: Point2<f64>, covariance: &Matrix2<f64>) -> Self {
-        let before = self.covariance();
+        let before = self.covariance;
         let Some(inverse) = before.try_inverse() else {
             return *self;
         };
-        let gain = self.cross_matrix().transpose() * inverse;
-        let velocity = self.velocity() + gain * (position - self.position());
+        let gain = self.cross.transpose() * inverse;
         let shrink = gain * (covariance - before) * gain.transpose();
-        let cross = covariance * gain.transpose();
         Self {
-            position_m: [position.x as f32, position.y as f32],
-            velocity: [velocity.x as f32, velocity.y as f32],
-            covariance: packed(covariance),
-            cross: [cross.m11, cross.m12, cross.m21, cross.m22].map(|value| value as f32),
-            velocity_covariance: packed(&(unpacked(&self.velocity_covariance) + shrink)),
+            position,
+            velocity: self.velocity + gain * (position - self.position),
+            covariance: *covariance,
+            cross: covariance * gain.transpose(),
+            velocity_covariance: self.velocity_covariance + shrink,
         }
     }
-
-    fn cross_matrix(&self) -> Matrix2<f64> {
-        let [a, b, c, d] = self.cross.map(f64::from);
-        Matrix2::new(a, b, c, d)
-    }
-}
-
-pub(super) fn packed(matrix: &Matrix2<f64>) -> [f32; 3] {
-    [matrix.m11, matrix.m12, matrix.m22].map(|value| value as f32)
-}
-
-pub(super) fn unpacked(packed: &[f32; 3]) -> Matrix2<f64> {
-    let [xx, xy, yy] = packed.map(f64::from);
-    Matrix2::new(xx, xy, xy, yy)
 }
 
 #[cfg(test)]
@@ -160,9 +126,9 @@ mod tests {
             .condition(Point2::new(4.0, -2.0), &Matrix2::new(0.5, 0.0, 0.0, 0.4));
         let twice = start.predict(&MOTION, 0.7).predict(&MOTION, 1.3);
         let once = start.predict(&MOTION, 2.0);
-        assert!((twice.position() - once.position()).norm() < 1e-5);
-        assert!((twice.covariance() - once.covariance()).norm() < 1e-4);
-        assert!((twice.cross_matrix() - once.cross_matrix()).norm() < 1e-4);
+        assert!((twice.position - once.position).norm() < 1e-5);
+        assert!((twice.covariance - once.covariance).norm() < 1e-4);
+        assert!((twice.cross - once.cross).norm() < 1e-4);
     }
 
     #[test]
@@ -174,11 +140,11 @@ mod tests {
             state = state.predict(&MOTION, 1.0).condition(place, &tight);
         }
         assert!(
-            (state.velocity().x - 0.9).abs() < 0.15,
+            (state.velocity.x - 0.9).abs() < 0.15,
             "{:?}",
-            state.velocity()
+            state.velocity
         );
-        assert!(state.predict(&MOTION, 30.0).velocity().norm() < 1e-3);
+        assert!(state.predict(&MOTION, 30.0).velocity.norm() < 1e-3);
     }
 
     #[test]
@@ -186,7 +152,7 @@ mod tests {
         let mut state = State::at(Point2::origin(), &Matrix2::identity(), &MOTION);
         for _ in 0..50 {
             let later = state.predict(&MOTION, 0.5);
-            assert!(later.covariance().m11 >= state.covariance().m11);
+            assert!(later.covariance.m11 >= state.covariance.m11);
             state = later;
         }
     }

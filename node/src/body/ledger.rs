@@ -20,8 +20,10 @@ pub struct LedgerBody {
     pub sites: Vec<SiteBooksBody>,
     /// Each agent.
     pub agents: Vec<AgentBody>,
-    /// Time from the radio to the fix.
+    /// Time from the radio to the first fix that uses an observation.
     pub latency: LatencyBody,
+    /// Time from the radio to the client's window.
+    pub folded_latency: LatencyBody,
     /// Each worker thread.
     pub workers: Vec<WorkerBody>,
 }
@@ -121,16 +123,18 @@ pub struct NodeDropsBody {
     pub by_reason: BTreeMap<&'static str, TallyBody>,
 }
 
-/// Time from the radio to the fix, in milliseconds.
+/// How long observations waited since they were heard, in milliseconds; a sample.
 #[derive(Debug, Serialize)]
 pub struct LatencyBody {
-    /// Half of the fixes are faster.
+    /// Half of them waited less.
     pub p50_ms: f64,
-    /// Nine of ten are faster.
+    /// Nine of ten waited less.
     pub p90_ms: f64,
-    /// All but one in a hundred are faster.
+    /// All but one in a hundred waited less.
     pub p99_ms: f64,
-    /// The slowest.
+    /// All but one in a thousand waited less.
+    pub p999_ms: f64,
+    /// The longest wait.
     pub max_ms: f64,
 }
 
@@ -139,18 +143,27 @@ pub struct LatencyBody {
 pub struct WorkerBody {
     /// Processor time in seconds; 0 where the system does not tell.
     pub cpu_s: f64,
+    /// The part of it that sweeping and solving took.
+    pub solve_cpu_s: f64,
     /// Clients in its tables.
     pub clients: u64,
     /// Fixes made.
     pub fixes: u64,
     /// Fixes dropped because the queue to the readers was full.
     pub queue_dropped_fixes: u64,
+    /// Rounds of the sweep skipped because the worker was busy.
+    pub rounds_skipped: u64,
 }
 
 impl LedgerBody {
-    /// The ledger at `now_us`, for sites with their ids and the hub's counts. A site without books
-    /// has empty ones: nobody has spoken for it yet.
-    pub fn new(status: &StatusView, sites: &[(&str, HubCounts)], now_us: u64) -> Self {
+    /// The ledger at `now_us`, with these of its agents, for sites with their ids and the hub's
+    /// counts. A site without books has empty ones: nobody has spoken for it yet.
+    pub fn new(
+        status: &StatusView,
+        agents: &[AgentView],
+        sites: &[(&str, HubCounts)],
+        now_us: u64,
+    ) -> Self {
         let site = |(site, counts): &(&str, HubCounts)| SiteBooksBody {
             site: (*site).to_owned(),
             books: status
@@ -164,8 +177,9 @@ impl LedgerBody {
             time: rfc3339(now_us),
             total: (&status.ledger.total).into(),
             sites: sites.iter().map(site).collect(),
-            agents: status.ledger.agents.iter().map(AgentBody::from).collect(),
+            agents: agents.iter().map(AgentBody::from).collect(),
             latency: status.latency.into(),
+            folded_latency: status.folded_latency.into(),
             workers: status.workers.iter().map(WorkerBody::from).collect(),
         }
     }
@@ -243,6 +257,7 @@ impl From<LatencyView> for LatencyBody {
             p50_ms: rounded(latency.p50_ms, 2),
             p90_ms: rounded(latency.p90_ms, 2),
             p99_ms: rounded(latency.p99_ms, 2),
+            p999_ms: rounded(latency.p999_ms, 2),
             max_ms: rounded(latency.max_ms, 2),
         }
     }
@@ -252,9 +267,11 @@ impl From<&WorkerView> for WorkerBody {
     fn from(worker: &WorkerView) -> Self {
         Self {
             cpu_s: rounded(worker.cpu_s, 3),
+            solve_cpu_s: rounded(worker.solve_cpu_s, 3),
             clients: worker.clients,
             fixes: worker.fixes,
             queue_dropped_fixes: worker.queue_dropped_fixes,
+            rounds_skipped: worker.rounds_skipped,
         }
     }
 }

@@ -19,7 +19,6 @@ use super::state::HttpState;
 use super::stream;
 use crate::body::fix::{FixBody, FixesBody};
 use crate::body::time::{now_us, rfc3339};
-use ingest::SentFix;
 
 /// What may stand behind the `?`.
 #[derive(Debug, Default, Deserialize)]
@@ -113,8 +112,7 @@ fn snapshot(
         .as_deref()
         .map(|text| client_id(state, text))
         .transpose()?;
-    let wanted = |sent: &SentFix| floor.is_none_or(|floor| sent.fix.floor == floor);
-    let mut page = state.hub.page(index, after, limit + 1, wanted);
+    let mut page = state.hub.page(index, after, limit + 1, floor);
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page

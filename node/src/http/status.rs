@@ -1,9 +1,11 @@
 //! The ledger, the probes, the metrics and the description of this interface.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::error::ApiError;
@@ -16,9 +18,39 @@ use crate::metrics;
 /// The whole interface, in OpenAPI 3.1.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
 
-pub(super) async fn ledger(State(state): State<HttpState>) -> Response {
-    let body = LedgerBody::new(&state.status(), &state.counts(), now_us());
-    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+/// What of the ledger is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LedgerQuery {
+    /// Also each agent by itself: most of it where there are many.
+    #[serde(default = "yes")]
+    agents: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) async fn ledger(
+    State(state): State<HttpState>,
+    query: Result<Query<LedgerQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|rejection| {
+        ApiError::bad_request(
+            format!(
+                "the query cannot be read: {}",
+                rejection.body_text().to_lowercase()
+            ),
+            "use agents=false or no query",
+        )
+    })?;
+    let status = state.status();
+    let agents = match query.agents {
+        true => &status.ledger.agents[..],
+        false => &[],
+    };
+    let body = LedgerBody::new(&status, agents, &state.counts(), now_us());
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
 pub(super) async fn livez() -> Response {

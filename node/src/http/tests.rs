@@ -16,7 +16,7 @@ use wire::ClientId;
 
 use super::{Health, HttpState, SiteEntry};
 use crate::latest::Hub;
-use crate::status::{AgentView, Books, LedgerView, StatusView, Tally};
+use crate::status::{AgentView, Books, LedgerView, StatusView, Tally, WorkerView};
 use ingest::SentFix;
 
 const OFFICE: &str = include_str!("../../../sites/office.toml");
@@ -52,6 +52,11 @@ fn office() -> (HttpState, Arc<Hub>, Arc<Health>) {
             sites: vec![(site.id.clone(), books)],
             agents: vec![agent],
         },
+        workers: vec![WorkerView {
+            solve_cpu_s: 1.25,
+            rounds_skipped: 3,
+            ..WorkerView::default()
+        }],
         ..StatusView::default()
     });
     let hub = Arc::new(Hub::new(1));

@@ -7,7 +7,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use wire::ClientId;
 
-use super::{Hub, PORTION_FIXES_MAX, Portion, Published};
+use super::packed::PackedFix;
+use super::{Hub, PORTION_FIXES_MAX, Portion, Published, read};
 
 /// What a feed tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,9 +27,10 @@ pub struct Feed {
     hub: Arc<Hub>,
     site: usize,
     portions: Receiver<Portion>,
-    /// Clients whose latest fix is still to be told.
+    /// Shard of which the known clients were listed last, and those whose fix is still to be told.
+    shard: Option<usize>,
     known: Vec<ClientId>,
-    /// Fixes below this number are told from the map, those from here on as they come.
+    /// Fixes below this number are told from the shards, those from here on as they come.
     next: u64,
     /// Received, but to be told after the loss before it.
     held: Option<Portion>,
@@ -40,12 +42,12 @@ impl Feed {
         // In this order: whatever is published after the number was read reaches the subscription.
         let portions = latest.portions.subscribe();
         let next = latest.published.load(Ordering::Acquire);
-        let known = latest.fixes.iter().map(|entry| *entry.key()).collect();
         Self {
             hub,
             site,
             portions,
-            known,
+            shard: None,
+            known: Vec::new(),
             next,
             held: None,
         }
@@ -54,12 +56,9 @@ impl Feed {
     /// The next piece of news; `None` when the hub is gone. May be cancelled without loss.
     pub async fn next(&mut self) -> Option<News> {
         loop {
-            if !self.known.is_empty() {
-                let fixes = self.tell_known();
-                if !fixes.is_empty() {
-                    return Some(News::Fixes(fixes));
-                }
-                continue;
+            let known = self.tell_known();
+            if !known.is_empty() {
+                return Some(News::Fixes(known));
             }
             let portion = match self.held.take() {
                 Some(portion) => portion,
@@ -76,14 +75,39 @@ impl Feed {
         }
     }
 
+    /// A portion of the fixes that were known before the first that comes; none when all are told.
     fn tell_known(&mut self) -> Vec<Published> {
-        let rest = self.known.len().saturating_sub(PORTION_FIXES_MAX);
         let latest = &self.hub.sites[self.site];
-        let told = self.known.split_off(rest).into_iter();
-        told.filter_map(|client| latest.fixes.get(&client).map(|entry| *entry))
-            .filter(|numbered| numbered.number < self.next)
-            .map(|numbered| numbered.published)
-            .collect()
+        let mut told = Vec::new();
+        while told.len() < PORTION_FIXES_MAX {
+            if self.known.is_empty() {
+                let next = self.shard.map_or(0, |shard| shard + 1);
+                let Some(shard) = latest.shards.get(next) else {
+                    break;
+                };
+                self.shard = Some(next);
+                self.known.extend(read(shard).iter().map(PackedFix::client));
+            }
+            let Some(shard) = self.shard.and_then(|shard| latest.shards.get(shard)) else {
+                break;
+            };
+            let rest = self
+                .known
+                .len()
+                .saturating_sub(PORTION_FIXES_MAX - told.len());
+            let reference = latest.reference();
+            let shard = read(shard);
+            let known = self
+                .known
+                .drain(rest..)
+                .filter_map(|client| shard.get(client));
+            told.extend(
+                known
+                    .filter(|fix| fix.is_before(self.next))
+                    .map(|fix| fix.published(self.site, &reference)),
+            );
+        }
+        told
     }
 
     fn tell(&mut self, portion: Portion) -> Option<News> {

@@ -163,6 +163,7 @@ impl Row {
     ///
     /// The age is in whole milliseconds, rounded down: 0 for one heard after `sent_us`, 65,535 for
     /// one older than that (the batcher drops such an observation before it comes here).
+    #[inline]
     pub fn new(observation: &Observation, sent_us: u64) -> Self {
         let age_ms = sent_us.saturating_sub(observation.heard_at_us) / 1_000;
         Self {
@@ -194,29 +195,19 @@ impl Row {
     }
 
     /// The row as it lies in a datagram. A level of -128 dBm becomes -127.
+    #[inline]
     pub fn to_bytes(&self) -> [u8; ROW_BYTES] {
-        let [c0, c1, c2, c3, c4, c5, c6, c7] = self.client.0.to_le_bytes();
-        let [a0, a1] = self.age_ms.to_le_bytes();
         let [rssi] = code_from_dbm(self.rssi_dbm).to_le_bytes();
         let [noise] = code_from_dbm(self.noise_dbm).to_le_bytes();
-        [
-            c0,
-            c1,
-            c2,
-            c3,
-            c4,
-            c5,
-            c6,
-            c7,
-            a0,
-            a1,
-            rssi,
-            noise,
-            self.channel,
-            self.flags(),
-        ]
+        let [a0, a1] = self.age_ms.to_le_bytes();
+        let mut bytes = [0; ROW_BYTES];
+        bytes[..8].copy_from_slice(&self.client.0.to_le_bytes());
+        bytes[8..12].copy_from_slice(&[a0, a1, rssi, noise]);
+        bytes[12..].copy_from_slice(&[self.channel, self.flags()]);
+        bytes
     }
 
+    #[inline]
     fn flags(&self) -> u8 {
         let randomised = if self.randomised { RANDOMISED } else { 0 };
         let associated = if self.associated { ASSOCIATED } else { 0 };
@@ -225,11 +216,12 @@ impl Row {
 }
 
 #[inline]
-fn dbm_from_code(code: i8) -> Option<i8> {
+pub(super) fn dbm_from_code(code: i8) -> Option<i8> {
     (code != NOT_MEASURED).then_some(code)
 }
 
-fn code_from_dbm(dbm: Option<i8>) -> i8 {
+#[inline]
+pub(super) fn code_from_dbm(dbm: Option<i8>) -> i8 {
     dbm.map_or(NOT_MEASURED, |dbm| dbm.max(NOT_MEASURED + 1))
 }
 

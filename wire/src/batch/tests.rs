@@ -46,7 +46,7 @@ fn encode(bytes_max: usize, observations: &[Observation]) -> (usize, Vec<u8>) {
 #[track_caller]
 fn check(parts: &[&[u8]], expected: Result<usize, DecodeError>) {
     assert_eq!(
-        decode(&parts.concat()).map(|batch| batch.rows.len()),
+        decode(&parts.concat()).map(|batch| batch.len()),
         expected,
         "{parts:02x?}"
     );
@@ -56,11 +56,34 @@ fn check(parts: &[&[u8]], expected: Result<usize, DecodeError>) {
 fn malformed_batches_are_refused_by_name() {
     let (row, range) = (&[0; ROW_BYTES][..], &[0; RANGE_BYTES][..]);
     let with_ranges: &[u8] = &[0x98, 1, 1, 2, 3, 4, 5];
+    let with_short: &[u8] = &[0x99, 1, 1, 2, 3, 4, 5];
+    let short = &[0; SHORT_ROW_BYTES][..];
     check(&[HEAD, &[0xc4, 0]], Ok(0));
     check(&[HEAD, &[0xc4, 14], row], Ok(1));
     check(&[with_ranges, &[0xc4, 14], row, &[0xc4, 0]], Ok(1));
     check(&[with_ranges, &[0xc4, 14], row, &[0xc4, 8], range], Ok(1));
 
+    check(&[with_short, &[0xc4, 0, 0xc4, 0, 0xc4, 0]], Ok(0));
+    check(
+        &[with_short, &[0xc4, 14], row, &[0xc4, 0, 0xc4, 8], short],
+        Ok(2),
+    );
+    // The range is that of the short row: its index is 0, after no full row.
+    let of_short: &[&[u8]] = &[with_short, &[0xc4, 0, 0xc4, 8], range, &[0xc4, 8], short];
+    check(of_short, Ok(1));
+
+    check(
+        &[with_short, &[0xc4, 0, 0xc4, 8], range, &[0xc4, 0]],
+        Err(DecodeError::RangeIndex),
+    );
+    check(
+        &[with_short, &[0xc4, 0, 0xc4, 0, 0xc4, 7], &short[1..]],
+        Err(DecodeError::ShortRowBytes),
+    );
+    check(
+        &[with_short, &[0xc4, 0, 0xc4, 0]],
+        Err(DecodeError::Truncated),
+    );
     check(&[], Err(DecodeError::Truncated));
     check(&[HEAD], Err(DecodeError::Truncated));
     check(&[HEAD, &[0xc4, 15], row], Err(DecodeError::Truncated));
@@ -73,12 +96,12 @@ fn malformed_batches_are_refused_by_name() {
     check(&[&[0x97, 1, 0xff]], Err(DecodeError::ItemType));
     check(&[&[0x90]], Err(DecodeError::ItemCount));
     check(&[&[0x96, 1]], Err(DecodeError::ItemCount));
-    check(&[&[0x99, 1]], Err(DecodeError::ItemCount));
+    check(&[&[0x9a, 1]], Err(DecodeError::ItemCount));
     check(
         &[&[0xdd, 0xff, 0xff, 0xff, 0xff, 1]],
         Err(DecodeError::ItemCount),
     );
-    check(&[&[0x99, 2]], Err(DecodeError::Version));
+    check(&[&[0x9a, 2]], Err(DecodeError::Version));
     check(
         &[&[0x97, 1, 1, 2, 3, 4, 0xcc, 255, 0xc4, 0]],
         Err(DecodeError::Radio),
@@ -141,6 +164,50 @@ fn a_full_datagram_carries_95_observations() {
     assert_eq!(rows_max(1_373, false), 95);
     assert_eq!(rows_max(1_400, true), 61);
     assert_eq!(rows_max(0, true), 0);
+}
+
+#[test]
+fn a_full_datagram_carries_165_short_rows() {
+    assert_eq!(short_rows_max(1_400, false), 168);
+    assert_eq!(short_rows_max(1_373, false), 165);
+    assert_eq!(short_rows_max(1_400, true), 84);
+    assert_eq!(short_rows_max(0, true), 0);
+}
+
+#[test]
+fn full_rows_come_first_and_ranges_count_over_both() {
+    let observations = [ranged(1), observation(2, None), ranged(3), ranged(4)];
+    let short_ids = [Some(11), None, Some(13), None];
+    let mut out = Vec::new();
+    let given = observations.iter().zip(short_ids);
+    assert_eq!(
+        BatchWriter::new(1_200).encode_mixed(&HEADER, given, &mut out),
+        4
+    );
+    let batch = decode(&out).expect("our own batch");
+    let clients: Vec<_> = batch.rows.raw().map(|row| row.client().0).collect();
+    assert_eq!(clients, [2, 4]);
+    let rows: Vec<_> = batch.ranges.iter().map(|(row, _)| row).collect();
+    assert_eq!(rows, [1, 2, 3]);
+    let resolved: Vec<_> = batch
+        .resolved(|short_id| (short_id == 13).then_some(ClientId(3)))
+        .collect();
+    assert_eq!(
+        resolved,
+        [observations[1], observations[3], observations[2]]
+    );
+}
+
+#[test]
+fn an_id_too_large_for_a_short_row_goes_in_full() {
+    let observations = [observation(1, None), observation(2, None)];
+    let given = observations
+        .iter()
+        .zip([Some(SHORT_ID_MAX + 1), Some(SHORT_ID_MAX)]);
+    let mut out = Vec::new();
+    BatchWriter::new(1_200).encode_mixed(&HEADER, given, &mut out);
+    let batch = decode(&out).expect("our own batch");
+    assert_eq!((batch.rows.len(), batch.short_rows.len()), (1, 1));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::msgpack::{bin_bytes, put_array, put_bin_head, put_uint};
 use super::ranges::{self, RANGE_BYTES};
 use super::rows::{ROW_BYTES, Row};
-use super::{BATCH_VERSION, Header, ITEMS};
+use super::short_rows::{RawShortRow, SHORT_ID_MAX, SHORT_ROW_BYTES};
+use super::{BATCH_VERSION, Header, ITEMS, ITEMS_WITH_RANGES, ITEMS_WITH_SHORT_ROWS};
 use crate::limits::BATCH_BYTES_MAX;
 use crate::observation::Observation;
 
@@ -29,6 +30,19 @@ pub const fn rows_max(datagram_bytes_max: usize, with_ranges: bool) -> usize {
     }
 }
 
+/// How many short rows surely fit into a datagram without full ones, whatever its header.
+///
+/// `with_ranges` counts a range for each row.
+pub const fn short_rows_max(datagram_bytes_max: usize, with_ranges: bool) -> usize {
+    let bytes_max = shorter(datagram_bytes_max, BATCH_BYTES_MAX);
+    let row_bytes = if with_ranges {
+        SHORT_ROW_BYTES + RANGE_BYTES
+    } else {
+        SHORT_ROW_BYTES
+    };
+    bytes_max.saturating_sub(HEADER_BYTES_MAX + 2 * BIN_HEAD_BYTES_MAX) / row_bytes
+}
+
 const fn shorter(a: usize, b: usize) -> usize {
     if a < b { a } else { b }
 }
@@ -48,7 +62,7 @@ impl BatchWriter {
         }
     }
 
-    /// Replaces `out` by a batch of as many observations as fit, from the front.
+    /// Replaces `out` by a batch of as many observations as fit, from the front, by full ids.
     ///
     /// Returns how many were packed. 0 leaves `out` empty: there was nothing to pack, or the
     /// datagram is too small for a single one. Ages beyond a row's sixteen bits saturate
@@ -62,36 +76,46 @@ impl BatchWriter {
         observations: &[Observation],
         out: &mut Vec<u8>,
     ) -> usize {
+        self.encode_mixed(header, observations.iter().map(|o| (o, None)), out)
+    }
+
+    /// As [`BatchWriter::encode`], of observations wherever they lie, each perhaps with a short id.
+    ///
+    /// Those without one come first in the batch, then those with one, both in the order given. An
+    /// id above [`SHORT_ID_MAX`] counts as none. Ages beyond a short row's thirteen bits saturate
+    /// ([`RawShortRow::new`]). The iterator is walked again where there are ranges.
+    ///
+    /// # Panics
+    /// When an observation is of another radio than the header: its row could not say so.
+    pub fn encode_mixed<'o, I>(&self, header: &Header, observations: I, out: &mut Vec<u8>) -> usize
+    where
+        I: Iterator<Item = (&'o Observation, Option<u32>)> + Clone,
+    {
+        let observations = observations.map(|(o, id)| (o, id.filter(|id| *id <= SHORT_ID_MAX)));
         out.clear();
         put_header(out, header);
-        let (rows, ranges) = count_fitting(observations, self.bytes_max.saturating_sub(out.len()));
-        if rows == 0 {
+        let room = self.bytes_max.saturating_sub(out.len());
+        let mut packed = Packed::new();
+        packed.pack(observations.clone(), header, room);
+        let shape = packed.shape;
+        if shape.len() == 0 {
             out.clear();
             return 0;
         }
-        let packed = &observations[..rows];
-        assert!(
-            packed
-                .iter()
-                .all(|observation| observation.radio == header.radio),
-            "a batch is of one radio"
-        );
-        put_bin_head(out, (rows * ROW_BYTES) as u16);
-        for observation in packed {
-            out.extend_from_slice(&Row::new(observation, header.sent_us).to_bytes());
+        // The head of an array of at most 15 items holds their number in its low bits.
+        out[0] += (shape.items() - ITEMS) as u8;
+        put_bin(out, packed.rows[..shape.rows].as_flattened());
+        if shape.items() >= ITEMS_WITH_RANGES {
+            put_bin_head(out, (shape.ranges * RANGE_BYTES) as u16);
         }
-        if ranges > 0 {
-            // The head of an array of at most 15 items holds their number in its low bits.
-            out[0] += 1;
-            put_bin_head(out, (ranges * RANGE_BYTES) as u16);
-            for (row_index, observation) in (0..).zip(packed) {
-                if let Some(range) = &observation.range {
-                    out.extend_from_slice(&ranges::to_bytes(row_index, range));
-                }
-            }
+        if shape.ranges > 0 {
+            put_ranges(out, observations.take(shape.len()));
+        }
+        if shape.items() == ITEMS_WITH_SHORT_ROWS {
+            put_bin(out, packed.short_rows[..shape.short_rows].as_flattened());
         }
         debug_assert!(out.len() <= self.bytes_max);
-        rows
+        shape.len()
     }
 }
 
@@ -105,21 +129,113 @@ fn put_header(out: &mut Vec<u8>, header: &Header) {
     put_uint(out, u64::from(header.radio));
 }
 
-/// How many observations fit into `room` bytes, and how many of these have a range.
-fn count_fitting(observations: &[Observation], room: usize) -> (usize, usize) {
-    let mut fitting = (0, 0);
-    for observation in observations {
-        let rows = fitting.0 + 1;
-        let ranges = fitting.1 + usize::from(observation.range.is_some());
-        let range_bytes = if ranges == 0 {
-            0
-        } else {
-            bin_bytes(ranges * RANGE_BYTES)
-        };
-        if bin_bytes(rows * ROW_BYTES) + range_bytes > room {
-            break;
+/// Appends the ranges: those of full rows, then those of short ones.
+fn put_ranges<'o>(
+    out: &mut Vec<u8>,
+    packed: impl Iterator<Item = (&'o Observation, Option<u32>)> + Clone,
+) {
+    let full = packed.clone().filter(|(_, short_id)| short_id.is_none());
+    let short = packed.filter(|(_, short_id)| short_id.is_some());
+    for (row_index, (observation, _)) in (0..).zip(full.chain(short)) {
+        if let Some(range) = &observation.range {
+            out.extend_from_slice(&ranges::to_bytes(row_index, range));
         }
-        fitting = (rows, ranges);
     }
-    fitting
+}
+
+/// Appends a byte string.
+fn put_bin(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_bin_head(out, bytes.len() as u16);
+    out.extend_from_slice(bytes);
+}
+
+/// Rows before it is known where in the datagram they begin.
+struct Packed {
+    rows: [[u8; ROW_BYTES]; BATCH_BYTES_MAX / ROW_BYTES],
+    short_rows: [[u8; SHORT_ROW_BYTES]; BATCH_BYTES_MAX / SHORT_ROW_BYTES],
+    shape: Shape,
+}
+
+impl Packed {
+    fn new() -> Self {
+        Self {
+            rows: [[0; ROW_BYTES]; BATCH_BYTES_MAX / ROW_BYTES],
+            short_rows: [[0; SHORT_ROW_BYTES]; BATCH_BYTES_MAX / SHORT_ROW_BYTES],
+            shape: Shape::default(),
+        }
+    }
+
+    /// Packs as many observations, from the front, as fit into `room` bytes.
+    #[inline]
+    fn pack<'o>(
+        &mut self,
+        observations: impl Iterator<Item = (&'o Observation, Option<u32>)>,
+        header: &Header,
+        room: usize,
+    ) {
+        let mut shape = Shape::default();
+        // At most: exact where that is too much.
+        let mut bytes = 3 * BIN_HEAD_BYTES_MAX;
+        for (observation, short_id) in observations {
+            let has_range = usize::from(observation.range.is_some());
+            let is_short = usize::from(short_id.is_some());
+            bytes += ROW_BYTES - is_short * (ROW_BYTES - SHORT_ROW_BYTES);
+            bytes += has_range * RANGE_BYTES;
+            let next = Shape {
+                rows: shape.rows + 1 - is_short,
+                short_rows: shape.short_rows + is_short,
+                ranges: shape.ranges + has_range,
+            };
+            if bytes > room && next.bytes() > room {
+                break;
+            }
+            assert!(observation.radio == header.radio, "a batch is of one radio");
+            match short_id {
+                Some(id) => {
+                    let row = RawShortRow::new(id, observation, header.sent_us);
+                    self.short_rows[shape.short_rows] = row.to_bytes();
+                }
+                None => {
+                    self.rows[shape.rows] = Row::new(observation, header.sent_us).to_bytes();
+                }
+            }
+            shape = next;
+        }
+        self.shape = shape;
+    }
+}
+
+/// How many rows and ranges a batch has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shape {
+    rows: usize,
+    short_rows: usize,
+    ranges: usize,
+}
+
+impl Shape {
+    fn len(self) -> usize {
+        self.rows + self.short_rows
+    }
+
+    fn items(self) -> usize {
+        match self {
+            Self {
+                short_rows: 1.., ..
+            } => ITEMS_WITH_SHORT_ROWS,
+            Self { ranges: 1.., .. } => ITEMS_WITH_RANGES,
+            _ => ITEMS,
+        }
+    }
+
+    /// Bytes of its byte strings with their heads.
+    fn bytes(self) -> usize {
+        let rows = bin_bytes(self.rows * ROW_BYTES);
+        let ranges = bin_bytes(self.ranges * RANGE_BYTES);
+        match self.items() {
+            ITEMS_WITH_SHORT_ROWS => rows + ranges + bin_bytes(self.short_rows * SHORT_ROW_BYTES),
+            ITEMS_WITH_RANGES => rows + ranges,
+            _ => rows,
+        }
+    }
 }

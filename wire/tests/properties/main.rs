@@ -5,13 +5,15 @@ mod strategies;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
-use wire::batch::{self, BatchWriter, Header, RANGE_BYTES, ROW_BYTES, rows_max};
+use wire::batch::{
+    self, BatchWriter, Header, RANGE_BYTES, ROW_BYTES, SHORT_ROW_BYTES, rows_max, short_rows_max,
+};
 use wire::control::{FrameError, FrameReader, encode_frame};
 use wire::limits::BATCH_BYTES_MAX;
 use wire::recording::{Entry, MAGIC, Recorder, RecordingReader};
-use wire::{Observation, Session};
+use wire::{ClientId, Observation, Session};
 
-use strategies::{bytes, datagrams, frame, header, observations};
+use strategies::{bytes, datagrams, frame, header, mixed, observations};
 
 /// The same cases in every run; no file of past failures beside the sources.
 fn config() -> ProptestConfig {
@@ -28,6 +30,17 @@ fn encode(header: &Header, observations: &[Observation], bytes_max: usize) -> (u
     (packed, out)
 }
 
+fn encode_mixed(
+    header: &Header,
+    observations: &[(Observation, Option<u32>)],
+    bytes_max: usize,
+) -> (usize, Vec<u8>) {
+    let mut out = Vec::new();
+    let given = observations.iter().map(|(o, short_id)| (o, *short_id));
+    let packed = BatchWriter::new(bytes_max).encode_mixed(header, given, &mut out);
+    (packed, out)
+}
+
 /// Reads everything that a batch offers, so that no accessor can panic unseen.
 fn read_all(datagram: &[u8]) {
     let Ok(batch) = batch::decode(datagram) else {
@@ -37,12 +50,14 @@ fn read_all(datagram: &[u8]) {
     assert_eq!(batch.rows.iter().len(), batch.rows.raw().len());
     assert!((0..batch.rows.len()).all(|index| batch.rows.row(index).is_some()));
     assert!(batch.rows.row(batch.rows.len()).is_none());
-    assert!(
-        batch
-            .ranges
-            .iter()
-            .all(|(index, _)| index < batch.rows.len())
-    );
+    let named = |short_id: u32| Some(ClientId(short_id.into()));
+    assert_eq!(batch.resolved(named).count(), batch.len());
+    assert_eq!(batch.resolved(|_| None).count(), batch.rows.len());
+    assert_eq!(batch.len(), batch.rows.len() + batch.short_rows.raw().len());
+    assert!(batch.short_rows.row(batch.short_rows.len()).is_none());
+    assert!(batch.ranges.iter().all(|(index, _)| index < batch.len()));
+    let ranged = batch.resolved(named).filter(|o| o.range.is_some());
+    assert_eq!(ranged.count(), batch.ranges.len());
     assert!(!format!("{batch:?}").is_empty());
 }
 
@@ -91,6 +106,42 @@ proptest! {
     }
 
     #[test]
+    fn full_and_short_rows_read_back_each_in_their_order((header, observations) in mixed(80)) {
+        let (packed, out) = encode_mixed(&header, &observations, BATCH_BYTES_MAX);
+        let batch = batch::decode(&out).expect("our own batch");
+        prop_assert_eq!(batch.header, header);
+        prop_assert_eq!(batch.len(), packed);
+        let (full, short): (Vec<_>, Vec<_>) =
+            observations[..packed].iter().partition(|(_, short_id)| short_id.is_none());
+        prop_assert_eq!(batch.rows.len(), full.len());
+        let short_ids = short.iter().map(|(_, short_id)| short_id.expect("a short one"));
+        prop_assert!(batch.short_rows.raw().map(|row| row.short_id()).eq(short_ids));
+        let mut clients = short.iter().map(|(o, _)| o.client);
+        let read = batch.resolved(|_| clients.next());
+        prop_assert!(read.eq(full.iter().chain(&short).map(|(o, _)| *o)));
+    }
+
+    #[test]
+    fn a_mixed_batch_never_exceeds_its_datagram(
+        (header, observations) in mixed(220),
+        bytes_max in 0..2_000_usize,
+    ) {
+        let (packed, out) = encode_mixed(&header, &observations, bytes_max);
+        let allowed = bytes_max.min(BATCH_BYTES_MAX);
+        prop_assert!(out.len() <= allowed);
+        prop_assert_eq!(packed == 0, out.is_empty());
+        if observations.iter().all(|(_, short_id)| short_id.is_some()) {
+            prop_assert!(packed >= short_rows_max(bytes_max, true).min(observations.len()));
+        }
+        if let (Some((next, short_id)), true) = (observations.get(packed), packed > 0) {
+            // Its row, its range, and three heads that come or grow.
+            let row = if short_id.is_some() { SHORT_ROW_BYTES } else { ROW_BYTES };
+            let range = if next.range.is_some() { RANGE_BYTES } else { 0 };
+            prop_assert!(out.len() + row + range + 3 * 3 > allowed);
+        }
+    }
+
+    #[test]
     fn a_batch_never_exceeds_its_datagram(
         (header, observations) in observations(120),
         bytes_max in 0..2_000_usize,
@@ -114,8 +165,9 @@ proptest! {
     #[test]
     fn any_bytes_behind_a_valid_head_are_a_batch_or_refused(
         header in header(),
-        items in 0x97..=0x98_u8,
+        items in 0x97..=0x99_u8,
         tail in bytes(90),
+        short_rows in bytes(90),
     ) {
         let one = strategies::plain_observation(&header);
         let (_, mut datagram) = encode(&header, &[one], BATCH_BYTES_MAX);
@@ -123,16 +175,20 @@ proptest! {
         datagram[0] = items;
         datagram.extend([0xc4, tail.len() as u8]);
         datagram.extend(tail);
+        if items == 0x99 {
+            datagram.extend([0xc4, 0, 0xc4, short_rows.len() as u8]);
+            datagram.extend(short_rows);
+        }
         read_all(&datagram);
     }
 
     #[test]
     fn damaged_batches_are_read_or_refused(
-        (header, observations) in observations(40),
+        (header, observations) in mixed(60),
         damage in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
         length in any::<Index>(),
     ) {
-        let (_, mut datagram) = encode(&header, &observations, BATCH_BYTES_MAX);
+        let (_, mut datagram) = encode_mixed(&header, &observations, BATCH_BYTES_MAX);
         for (index, byte) in damage {
             *index.get_mut(&mut datagram) = byte;
         }
@@ -208,7 +264,7 @@ proptest! {
     }
 
     #[test]
-    fn sessions_and_names_read_back(entries in strategies::entries()) {
+    fn sessions_names_and_short_ids_read_back(entries in strategies::entries()) {
         let file = record(&entries);
         let mut reader = RecordingReader::new(file.as_slice()).expect("the magic");
         for entry in entries {

@@ -2,10 +2,10 @@
 
 use proptest::option;
 use proptest::prelude::*;
-use wire::batch::Header;
+use wire::batch::{Header, SHORT_AGE_MS_MAX, SHORT_ID_MAX};
 use wire::frame::{
-    AgentDrops, Clock, Configure, Counters, Hello, PseudonymKey, RadioHello, Report, SessionEnd,
-    Welcome,
+    AgentDrops, Clock, Configure, Counters, Define, Defined, Hello, PseudonymKey, RadioHello,
+    Report, SessionEnd, Welcome,
 };
 use wire::recording::Entry;
 use wire::{
@@ -67,6 +67,37 @@ pub(crate) fn plain_observation(header: &Header) -> Observation {
     }
 }
 
+/// As [`observations`], some with a short id; such an age is at most 8,191 ms.
+pub(crate) fn mixed(
+    count_max: usize,
+) -> impl Strategy<Value = (Header, Vec<(Observation, Option<u32>)>)> {
+    header().prop_flat_map(move |header| {
+        // All, none or some of a batch have short ids.
+        let share_percent = prop_oneof![Just(0), Just(50), Just(95), Just(100)];
+        share_percent.prop_flat_map(move |share_percent| {
+            let one = (
+                observation(header),
+                0..=SHORT_ID_MAX,
+                0..100_u32,
+                0..=SHORT_AGE_MS_MAX,
+            );
+            let one = one.prop_map(move |(observation, short_id, percent, age_ms)| {
+                let short_id = (percent < share_percent).then_some(short_id);
+                let heard_at_us = match short_id {
+                    Some(_) => header.heard_at_us(age_ms),
+                    None => observation.heard_at_us,
+                };
+                let observation = Observation {
+                    heard_at_us,
+                    ..observation
+                };
+                (observation, short_id)
+            });
+            (Just(header), prop::collection::vec(one, 1..=count_max))
+        })
+    })
+}
+
 fn observation(header: Header) -> impl Strategy<Value = Observation> {
     let dbm = || option::of(-127..=127_i8);
     let flags = (0..8_u8, any::<bool>(), any::<bool>());
@@ -114,6 +145,9 @@ pub(crate) fn frame() -> impl Strategy<Value = Frame> {
         report(),
         Just(Frame::Settled {}),
         names().prop_map(|names| Frame::Names { names }),
+        define().prop_map(|(first, clients)| Frame::Define(Define { first, clients })),
+        (any::<u32>(), any::<u32>())
+            .prop_map(|(first, count)| Frame::Defined(Defined { first, count })),
         ".{0,40}".prop_map(|address| Frame::Redirect { address }),
         Just(Frame::Drain {}),
         ".{0,40}".prop_map(|reason| Frame::Reject { reason }),
@@ -121,7 +155,7 @@ pub(crate) fn frame() -> impl Strategy<Value = Frame> {
     ]
 }
 
-/// Sessions and names; no datagrams, which borrow.
+/// Sessions, names and short ids; no datagrams, which borrow.
 pub(crate) fn entries() -> impl Strategy<Value = Vec<Entry<'static>>> {
     let session = (number(), agent(), name::<SiteName>(), clock(), radios()).prop_map(
         |(session, agent, site, clock, radios)| Entry::Session {
@@ -136,7 +170,15 @@ pub(crate) fn entries() -> impl Strategy<Value = Vec<Entry<'static>>> {
         session: Session(session),
         names,
     });
-    prop::collection::vec(prop_oneof![session, names, Just(Entry::Unknown)], 0..6)
+    let define = (number(), define()).prop_map(|(session, (first, clients))| Entry::Define {
+        session: Session(session),
+        first,
+        clients,
+    });
+    prop::collection::vec(
+        prop_oneof![session, names, define, Just(Entry::Unknown)],
+        0..6,
+    )
 }
 
 fn name<Name: std::str::FromStr<Err: std::fmt::Debug> + std::fmt::Debug>()
@@ -150,6 +192,11 @@ fn agent() -> impl Strategy<Value = AgentName> {
 
 fn names() -> impl Strategy<Value = Vec<(u64, ClientName)>> {
     prop::collection::vec((number(), name()), 0..9)
+}
+
+fn define() -> impl Strategy<Value = (u32, Vec<ClientId>)> {
+    let clients = prop::collection::vec(any::<u64>().prop_map(ClientId), 0..40);
+    (any::<u32>(), clients)
 }
 
 fn clock() -> impl Strategy<Value = Clock> {
@@ -189,14 +236,15 @@ fn session_end() -> impl Strategy<Value = SessionEnd> {
 }
 
 fn welcome() -> impl Strategy<Value = Frame> {
-    (number(), agent(), any::<u32>(), configure()).prop_map(
-        |(session, agent, report_interval_ms, configure)| {
+    (number(), agent(), any::<u32>(), configure(), any::<u32>()).prop_map(
+        |(session, agent, report_interval_ms, configure, short_ids)| {
             let session = Session(session);
             Frame::Welcome(Welcome {
                 session,
                 agent,
                 report_interval_ms,
                 configure,
+                short_ids,
             })
         },
     )

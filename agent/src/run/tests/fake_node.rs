@@ -1,15 +1,19 @@
 //! A node that does what a test says, over real QUIC on loopback.
 
+mod served;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use link::authority::Authority;
-use link::{
-    AgentCredentials, AgentLink, ControlReader, ControlWriter, Knobs, NodeCredentials,
-    NodeEndpoint, ResetKey,
-};
+use link::{AgentCredentials, Identity, Knobs, LinkId, NodeCredentials, Port, ResetKey};
 use wire::frame::{Configure, Hello, PseudonymKey, Report, Welcome};
 use wire::{Frame, Session};
+
+use served::Served;
 
 /// One authority with a certificate for a node and one for an agent.
 pub(super) struct Papers {
@@ -38,7 +42,7 @@ impl Papers {
 }
 
 pub(super) struct FakeNode {
-    endpoint: NodeEndpoint,
+    served: Arc<Served>,
 }
 
 impl FakeNode {
@@ -48,25 +52,22 @@ impl FakeNode {
 
     pub(super) fn start_at(papers: &Papers, address: SocketAddr) -> Self {
         let knobs = Knobs::default();
-        let endpoint = NodeEndpoint::bind(address, &papers.node, &papers.reset_key, &knobs);
+        let port = Port::bind_node(address, &papers.node, &papers.reset_key, &knobs);
         Self {
-            endpoint: endpoint.expect("bind"),
+            served: Arc::new(Served::start(port.expect("bind"))),
         }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
-        self.endpoint.local_addr()
+        self.served.address
     }
 
     /// The next agent, up to its `hello`.
     pub(super) async fn accept(&self) -> Guest {
-        let arriving = self.endpoint.accept().await.expect("open");
-        let link = arriving.finish().await.expect("an agent");
-        let (reader, writer) = link.accept_control().await.expect("control stream");
+        let id = self.served.ask(|node| node.opened.pop_front()).await;
         let mut guest = Guest {
-            link,
-            reader,
-            writer,
+            served: self.served.clone(),
+            id,
             reports: Vec::new(),
             hello: None,
         };
@@ -74,6 +75,17 @@ impl FakeNode {
             Some(Frame::Hello(hello)) => guest.hello = Some(hello),
             frame => panic!("hello expected, got {frame:?}"),
         }
+        guest
+    }
+
+    /// Welcomes the next agent and grants it short ids.
+    pub(super) async fn welcome_with_short_ids(&self, session: u64, short_ids: u32) -> Guest {
+        let mut guest = self.accept().await;
+        let welcome = Welcome {
+            short_ids,
+            ..welcome(session)
+        };
+        guest.write(Frame::Welcome(welcome)).await;
         guest
     }
 
@@ -99,19 +111,49 @@ fn welcome(session: u64) -> Welcome {
         configure: Configure {
             pseudonym_key: key(1),
         },
+        short_ids: 0,
     }
 }
 
 /// An agent that is connected to a fake node.
 pub(super) struct Guest {
-    pub(super) link: AgentLink,
-    reader: ControlReader,
-    writer: ControlWriter,
+    served: Arc<Served>,
+    id: LinkId,
     hello: Option<Hello>,
     pub(super) reports: Vec<Report>,
 }
 
 impl Guest {
+    pub(super) async fn identity(&self) -> Identity {
+        let id = self.id;
+        self.served
+            .ask(move |node| node.port.engine().identity(id).cloned())
+            .await
+    }
+
+    /// The next frame, `None` when the agent has closed.
+    async fn read(&self) -> Option<Frame> {
+        let id = self.id;
+        self.served
+            .ask(move |node| match node.port.engine().read_frame(id) {
+                Ok(Some(frame)) => Some(Some(frame)),
+                Ok(None) => node.closed.contains(&id).then_some(None),
+                Err(_) => Some(None),
+            })
+            .await
+    }
+
+    /// The next datagram, `None` when the agent has closed.
+    pub(super) async fn datagram(&self) -> Option<Bytes> {
+        let id = self.id;
+        self.served
+            .ask(move |node| match node.port.engine().read_datagram(id) {
+                Some(datagram) => Some(Some(datagram)),
+                None => node.closed.contains(&id).then_some(None),
+            })
+            .await
+    }
+
     pub(super) fn hello(&self) -> &Hello {
         self.hello.as_ref().expect("accepted with a hello")
     }
@@ -119,7 +161,7 @@ impl Guest {
     /// The next frame that is no report, `None` when the agent has closed.
     pub(super) async fn frame(&mut self) -> Option<Frame> {
         loop {
-            match self.reader.read().await.ok()?? {
+            match self.read().await? {
                 Frame::Report(report) => self.reports.push(report),
                 frame => return Some(frame),
             }
@@ -128,12 +170,12 @@ impl Guest {
 
     pub(super) async fn report(&mut self) -> Report {
         loop {
-            match self.reader.read().await {
-                Ok(Some(Frame::Report(report))) => {
+            match self.read().await {
+                Some(Frame::Report(report)) => {
                     self.reports.push(report.clone());
                     return report;
                 }
-                Ok(Some(_)) => {}
+                Some(_) => {}
                 end => panic!("report expected, got {end:?}"),
             }
         }
@@ -148,12 +190,19 @@ impl Guest {
             }
         };
         self.write(Frame::Settled {}).await;
-        self.link.closed().await;
+        let id = self.id;
+        self.served
+            .ask(move |node| node.closed.contains(&id).then_some(()))
+            .await;
         report
     }
 
     pub(super) async fn write(&mut self, frame: Frame) {
-        self.writer.write(&frame).await.expect("the agent listens");
+        let id = self.id;
+        self.served
+            .ask(move |node| Some(node.port.engine().write_frame(id, &frame)))
+            .await
+            .expect("the agent listens");
     }
 
     /// Datagrams until `observations` have come.
@@ -161,7 +210,7 @@ impl Guest {
         let mut received = Vec::new();
         let mut count = 0;
         while count < observations {
-            let bytes = self.link.read_datagram().await.expect("another datagram");
+            let bytes = self.datagram().await.expect("another datagram");
             let batch = wire::batch::decode(&bytes).expect("a batch");
             count += batch.rows.len();
             received.push(Received {
@@ -170,6 +219,18 @@ impl Guest {
             });
         }
         received
+    }
+}
+
+impl Drop for Guest {
+    /// Who lets go of a guest shows it out.
+    fn drop(&mut self) {
+        let id = self.id;
+        self.served.tell(move |node| {
+            let now = node.now;
+            node.port.engine().close(id, now, "");
+            true
+        });
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use wire::batch::SHORT_ID_MAX;
 use wire::frame::{Clock, RadioHello};
 use wire::recording::{Entry, RecordingError, RecordingReader};
 use wire::{AgentName, ClientId, ClientName, Observation, Session, batch};
@@ -102,6 +103,8 @@ struct Loader {
     observations: usize,
     /// Entries and batches that could not be read.
     unreadable: u64,
+    /// Observations by short ids that the recording does not define.
+    undefined: u64,
 }
 
 struct SessionSoFar {
@@ -111,6 +114,8 @@ struct SessionSoFar {
     radios: Vec<u8>,
     /// Numbers of the datagrams met: a network may have brought one twice.
     sequences: HashSet<u64>,
+    /// Whom its short ids stand for at this point of the recording.
+    short_ids: HashMap<u32, ClientId>,
     heard: Vec<Heard>,
     /// Least time between an agent's sending and the node's receiving: the clocks' difference, with
     /// the shortest way added.
@@ -130,6 +135,15 @@ impl Loader {
                 self.begin_session(session, agent, clock, &radios);
             }
             Entry::Names { session, names } => self.add_names(session, names),
+            Entry::Define {
+                session,
+                first,
+                clients,
+            } => {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.define(first, &clients);
+                }
+            }
             Entry::Datagram {
                 session,
                 received_us,
@@ -137,7 +151,10 @@ impl Loader {
             } => {
                 if let Some(session) = self.sessions.get_mut(&session) {
                     match session.add_batch(received_us, bytes) {
-                        Ok(rows) => self.observations += rows,
+                        Ok(added) => {
+                            self.observations += added.heard;
+                            self.undefined += added.undefined;
+                        }
                         Err(_) => self.unreadable += 1,
                     }
                 }
@@ -163,6 +180,7 @@ impl Loader {
             clock,
             radios,
             sequences: HashSet::new(),
+            short_ids: HashMap::new(),
             heard: Vec::new(),
             offset_us: None,
         };
@@ -183,11 +201,13 @@ impl Loader {
     }
 
     fn finish(mut self, path: &str, torn_bytes: u64) -> BTreeMap<AgentName, Replay> {
-        let notice = (torn_bytes > 0 || self.unreadable > 0).then(|| {
+        let damaged = torn_bytes > 0 || self.unreadable > 0 || self.undefined > 0;
+        let notice = damaged.then(|| {
             format!(
                 "recording {path}: {torn_bytes} bytes of a torn entry at its end, {} entries that \
-                 cannot be read; the rest is played",
-                self.unreadable
+                 cannot be read, {} observations by short ids that it does not define; the rest is \
+                 played",
+                self.unreadable, self.undefined
             )
         });
         for session in self.sessions.into_values() {
@@ -203,12 +223,25 @@ impl Loader {
     }
 }
 
+/// What a batch brought.
+#[derive(Default)]
+struct Added {
+    heard: usize,
+    undefined: u64,
+}
+
 impl SessionSoFar {
-    /// Number of observations in the batch; 0 if it was met before.
-    fn add_batch(&mut self, received_us: u64, bytes: &[u8]) -> Result<usize, batch::DecodeError> {
+    fn define(&mut self, first: u32, clients: &[ClientId]) {
+        // Beyond the largest short id nothing can be meant.
+        self.short_ids
+            .extend((first..=SHORT_ID_MAX).zip(clients.iter().copied()));
+    }
+
+    /// Takes a batch in, unless it was met before.
+    fn add_batch(&mut self, received_us: u64, bytes: &[u8]) -> Result<Added, batch::DecodeError> {
         let batch = batch::decode(bytes)?;
         if !self.sequences.insert(batch.header.sequence) {
-            return Ok(0);
+            return Ok(Added::default());
         }
         let offset_us = received_us.wrapping_sub(batch.header.sent_us).cast_signed();
         self.offset_us = Some(
@@ -216,15 +249,19 @@ impl SessionSoFar {
                 .map_or(offset_us, |least| least.min(offset_us)),
         );
         let Some(&radio) = self.radios.get(usize::from(batch.header.radio)) else {
-            return Ok(0);
+            return Ok(Added::default());
         };
         let before = self.heard.len();
         self.heard.extend(
             batch
-                .observations()
+                .resolved(|short_id| self.short_ids.get(&short_id).copied())
                 .map(|observation| heard(&observation, radio)),
         );
-        Ok(self.heard.len() - before)
+        let heard = self.heard.len() - before;
+        Ok(Added {
+            heard,
+            undefined: (batch.len() - heard) as u64,
+        })
     }
 
     /// What was heard, in the clock of the recording: that of the node which received it, or the

@@ -19,7 +19,7 @@ fn beacon_of(ap: &str, rssi_dbm: i8) -> Observation {
     }
 }
 
-type Answered<A> = Receiver<Result<A, AskError>>;
+pub(super) type Answered<A> = Receiver<Result<A, AskError>>;
 
 impl Rig {
     fn ask<A>(&mut self, ask: impl FnOnce(Answer<A>) -> Ask, now_us: u64) -> Answered<A> {
@@ -32,7 +32,7 @@ impl Rig {
         answered
     }
 
-    fn ask_client(&mut self, client: u64, now_us: u64) -> Answered<ClientWindow> {
+    pub(super) fn ask_client(&mut self, client: u64, now_us: u64) -> Answered<ClientWindow> {
         self.ask(|answer| Ask::Client(ClientId(client), answer), now_us)
     }
 

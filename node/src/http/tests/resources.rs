@@ -134,6 +134,19 @@ async fn the_ledger_shows_all_books() {
     assert_eq!(ledger["sites"][0]["books"], expected);
     assert_eq!(ledger["sites"][0]["fixes"]["published"], 1);
     assert_eq!(ledger["agents"][0]["connected"], true);
+    for latency in ["latency", "folded_latency"] {
+        for key in ["p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms"] {
+            assert!(ledger[latency][key].is_number(), "{latency}.{key}");
+        }
+    }
+    let worker = &ledger["workers"][0];
+    assert_eq!(worker["solve_cpu_s"], 1.25);
+    assert_eq!(worker["rounds_skipped"], 3);
+    let brief = node.json("/api/v1/ledger?agents=false").await;
+    assert_eq!(brief["total"], expected);
+    assert_eq!(brief["agents"], json!([]));
+    let wrong = node.get("/api/v1/ledger?agent=1", "").await;
+    assert_eq!(wrong.status, 400);
     node.stop().await;
 }
 

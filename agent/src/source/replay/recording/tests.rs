@@ -142,3 +142,51 @@ fn names_come_along_and_damage_is_told() {
     assert!(notice.contains("1 entries that cannot be read"), "{notice}");
     assert!(read(&b"something else"[..], "test", None).is_err());
 }
+
+#[test]
+fn short_ids_mean_what_was_defined_last() {
+    let mut recorder = Recorder::new(Vec::new()).unwrap();
+    let define = |client| Entry::Define {
+        session: Session(1),
+        first: 5,
+        clients: vec![ClientId(client)],
+    };
+    let short = |sequence: u64| {
+        let header = Header {
+            session: Session(1),
+            sequence,
+            first_observation: sequence,
+            sent_us: 1_000 * sequence,
+            radio: 0,
+        };
+        let bytes = batch_bytes(1, 0, header.sent_us, header.sent_us, 0);
+        let full = batch::decode(&bytes).unwrap().observations().next();
+        let mut bytes = Vec::new();
+        let given = full.iter().map(|observation| (observation, Some(5)));
+        BatchWriter::new(1_200).encode_mixed(&header, given, &mut bytes);
+        bytes
+    };
+    let datagrams = [short(0), short(1), short(2)];
+    let datagram = |index: usize| Entry::Datagram {
+        session: Session(1),
+        received_us: 5,
+        bytes: &datagrams[index],
+    };
+    let entries = [
+        session(1, "a", Clock::Recording, &["2.4"]),
+        datagram(0),
+        define(8),
+        datagram(1),
+        define(9),
+        datagram(2),
+    ];
+    for entry in entries {
+        recorder.write(&entry).unwrap();
+    }
+    let agents = read(recorder.into_inner().as_slice(), "test", None).unwrap();
+    let replay = &agents[&agent("a")];
+    let heard: Vec<_> = replay.heard.iter().map(|heard| heard.from).collect();
+    assert!(heard == [8, 9].map(|client| Transmitter::Client(ClientId(client))));
+    let notice = replay.notice.as_deref().unwrap();
+    assert!(notice.contains("1 observations by short ids"), "{notice}");
+}
