@@ -142,12 +142,12 @@ mod tests {
     #[test]
     fn the_seed_decides_the_order() {
         let hall = hall(200);
-        let of_hall = |order, seed| super::of_hall(&hall, order, seed);
-        let shuffled = of_hall(HearingOrder::Shuffled, 1);
-        assert_eq!(shuffled, of_hall(HearingOrder::Shuffled, 1));
-        assert_ne!(shuffled, of_hall(HearingOrder::Shuffled, 2));
-        let together = of_hall(HearingOrder::Together, 1);
-        assert_eq!(together, of_hall(HearingOrder::Together, 2));
+        let heard = |order, seed| of_hall(&hall, order, seed);
+        let shuffled = heard(HearingOrder::Shuffled, 1);
+        assert_eq!(shuffled, heard(HearingOrder::Shuffled, 1));
+        assert_ne!(shuffled, heard(HearingOrder::Shuffled, 2));
+        let together = heard(HearingOrder::Together, 1);
+        assert_eq!(together, heard(HearingOrder::Together, 2));
         let is_sorted = |links: &Vec<Link>| links.is_sorted_by_key(|link| link.client());
         assert!(together.iter().all(is_sorted) && !shuffled.iter().all(is_sorted));
     }
