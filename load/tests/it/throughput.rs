@@ -63,7 +63,7 @@ fn programs() -> Option<TempDir> {
 
 /// Runs a small measurement and checks what holds for all of them.
 fn measured(folder: &TempDir, line: &str) -> Value {
-    let small = "throughput --agents 10 --clients 1000 --seconds 1 --fix-hz 0.2 --hold 50 --json";
+    let small = "throughput --agents 10 --clients 1000 --seconds 2 --fix-hz 1 --hold 50 --json";
     let args = small.split_whitespace().chain(line.split_whitespace());
     let output = Command::new(folder.path().join("trilobite-load"))
         .args(args)
