@@ -1,8 +1,8 @@
 //! The shell of a worker: one thread and one port; it receives, calls the worker, sends.
 //!
-//! Everything of a worker happens in one loop ([`hall`]) on its thread, so that neither the
+//! Everything of a worker happens in one loop (`hall`) on its thread, so that neither the
 //! [`Worker`] nor a connection needs a lock, a task or a queue: what arrives is decrypted, decoded
-//! and folded where it is. Other threads leave a word ([`commands`]) and wake the port.
+//! and folded where it is. Other threads leave a word (`commands`) and wake the port.
 
 mod call;
 mod commands;
