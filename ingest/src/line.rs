@@ -264,7 +264,7 @@ impl Line {
         all & COUNT << COUNT_AT != 0
     }
 
-    /// Observations since the last fix; a slot counts 15 at most.
+    /// Observations since the last fix; a slot counts 7 at most.
     pub fn observations(&self) -> u32 {
         let counts = self.words.iter().map(|word| word >> COUNT_AT & COUNT);
         counts.sum()

@@ -127,7 +127,8 @@ impl AgentEndpoint {
     }
 }
 
-fn client_config(credentials: &AgentCredentials, knobs: &Knobs) -> ClientConfig {
+/// The configuration of one connection to a node.
+pub(crate) fn client_config(credentials: &AgentCredentials, knobs: &Knobs) -> ClientConfig {
     let crypto = QuicClientConfig::try_from(tls::agent_config(credentials))
         .expect("the suites include AES-128-GCM, which QUIC begins with");
     let mut config = ClientConfig::new(Arc::new(crypto));

@@ -27,18 +27,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, ConnectionError};
+use quinn::ConnectionError;
 use quinn_proto::{DatagramEvent, Endpoint};
 
-use crate::agent_end::ConnectError;
+use crate::agent_end::{ConnectError, client_config};
 use crate::closed::LinkClosed;
 use crate::identity::Identity;
 use crate::refused::Refused;
 use crate::reset_key::ResetKey;
 use crate::socket::canonical;
 use crate::stats::LinkStats;
-use crate::tls::{self, AgentCredentials, NodeCredentials};
+use crate::tls::{AgentCredentials, NodeCredentials};
 use crate::transport::{CLOSE_CODE, Knobs};
 
 use answers::Answers;
@@ -414,14 +413,6 @@ fn mapped(address: SocketAddr) -> SocketAddr {
         IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
         IpAddr::V6(_) => address,
     }
-}
-
-fn client_config(credentials: &AgentCredentials, knobs: &Knobs) -> ClientConfig {
-    let crypto = QuicClientConfig::try_from(tls::agent_config(credentials))
-        .expect("the suites include AES-128-GCM, which QUIC begins with");
-    let mut config = ClientConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(knobs.agent_transport()));
-    config
 }
 
 #[cfg(test)]
