@@ -1,10 +1,11 @@
-//! What does a fix cost, by number of radios heard: in the example office, and in a hall of 1,000
-//! cells?
+//! What does a fix cost, by number of radios heard: in the example office, in a hall of 1,000 cells,
+//! and in halls as the goals have them, where the maps of all radios are in play?
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use benches::{hall, steady};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use locate::{Locator, Model, ModelOptions, Sighting, Track};
 use nalgebra::Point3;
@@ -159,5 +160,74 @@ fn bench(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench, thousand_cells);
+/// Fixes that a worker makes at a time, before it receives again.
+const SLICE: usize = 200;
+
+/// What receiving reads in between: more than a second-level cache holds.
+const BETWEEN: usize = 2 << 20;
+
+/// Clients anywhere in a hall of so many agents, each heard by the eight next to it, in no order. Before
+/// each slice of them, something else has used the cache.
+fn halls(c: &mut Criterion) {
+    let mut group = c.benchmark_group("halls");
+    for agents in [8, 32, 500] {
+        let served = hall::served(agents);
+        let clients = heard_by_nearest(&served.site, 40 * SLICE);
+        let mut locator = Locator::new(served.model.clone());
+        let mut tracks = vec![Track::default(); clients.len()];
+        let mut between = vec![1u8; BETWEEN];
+        let (mut next, mut seconds) = (0, 0.0);
+        group.bench_function(BenchmarkId::new("agents", agents), |b| {
+            b.iter_custom(|fixes| {
+                steady::time(fixes, |_| {
+                    between.iter_mut().for_each(|byte| *byte ^= 1);
+                    black_box(&mut between);
+                    if next == clients.len() {
+                        (next, seconds) = (0, seconds + 1.0);
+                    }
+                    let slice = next..next + SLICE;
+                    next = slice.end;
+                    let began = Instant::now();
+                    for client in slice {
+                        black_box(locator.locate(&clients[client], &mut tracks[client], seconds));
+                    }
+                    (SLICE as u64, began.elapsed())
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+/// What the eight nearest radios hear: blind constants, 4 dB of shadowing and 2 dB of fading.
+fn heard_by_nearest(site: &Site, clients: usize) -> Vec<Vec<Sighting>> {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let (low, high) = site.bounds();
+    let mut client = || {
+        let place = Point3::new(
+            random.random_range(low.x..high.x),
+            random.random_range(low.y..high.y),
+            1.2,
+        );
+        let mut near: Vec<_> = (site.radios())
+            .map(|(anchor, radio)| ((place - anchor.position).norm(), radio.index))
+            .collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0));
+        near.truncate(hall::HEARERS);
+        let sighting = |(away_m, radio): &(f64, _)| {
+            let noise: f64 = (0..12).map(|_| random.random_range(0.0..1.0)).sum();
+            Sighting {
+                radio: *radio,
+                rssi_dbm: Some((-42.0 - 24.0 * away_m.log10() + 4.5 * (noise - 6.0)) as f32),
+                count: 3,
+                age_s: 0.3,
+                range: None,
+            }
+        };
+        near.iter().map(sighting).collect()
+    };
+    (0..clients).map(|_| client()).collect()
+}
+
+criterion_group!(benches, bench, thousand_cells, halls);
 criterion_main!(benches);

@@ -11,21 +11,23 @@
 
 mod deal;
 mod limited;
+mod pack;
+mod queue;
 mod rows_max;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
-use std::collections::VecDeque;
-
-use wire::batch::{BatchWriter, Header, SHORT_AGE_MS_MAX};
+use wire::batch::BatchWriter;
 use wire::frame::{Counters, Define, Defined};
 use wire::{Kind, Observation, Session};
 
 use crate::limits;
 use crate::short_ids::{ShortIds, tick};
 use deal::{Deal, Due, Mix};
-use limited::as_us;
+use queue::Queue;
 use rows_max::RowsMax;
+use waiting::Waiting;
 
 pub use limited::BatcherLimits;
 
@@ -37,7 +39,7 @@ pub use limited::BatcherLimits;
 pub struct Batcher {
     limits: BatcherLimits,
     /// What is dealt, left or not, and behind it what waits to be dealt.
-    queue: VecDeque<Observation>,
+    queue: Queue,
     deal: Deal,
     /// When that was dealt.
     dealt_at_us: u64,
@@ -59,12 +61,15 @@ impl Batcher {
         let datagram_bytes_max = limits::DATAGRAM_BYTES_MAX;
         let limits = limits.clamped();
         let rows = RowsMax::new(datagram_bytes_max, limits.rows_max);
-        let burst = rows.observations(0, 1, limits.burst_batches_max);
-        let burst = burst.min(limits.queue_observations_max);
+        let burst = |full, short| {
+            let burst = rows.observations(full, short, limits.burst_batches_max);
+            burst.min(limits.queue_observations_max)
+        };
+        let (burst, full) = (burst(0, 1), burst(1, 0));
         Self {
             // What has left stays in the queue until the whole burst has.
-            queue: VecDeque::with_capacity(limits.queue_observations_max + burst),
-            deal: Deal::with_capacity(burst),
+            queue: Queue::with_capacity(limits.queue_observations_max + burst),
+            deal: Deal::new(burst, full, limits.short_ids_max),
             dealt_at_us: 0,
             mix: Mix::default(),
             short_ids: ShortIds::new(limits.short_ids_max),
@@ -79,12 +84,13 @@ impl Batcher {
     }
 
     /// Takes in one observation; when the queue is full, the oldest goes.
+    #[inline]
     pub fn handle_observation(&mut self, observation: Observation) {
         self.counters.observations_offered += 1;
         if self.room() == 0 {
             self.shed_oldest();
         }
-        self.queue.push_back(observation);
+        self.queue.push(&observation);
     }
 
     /// Counts observations that cannot be kept: the key that makes their addresses pseudonyms has
@@ -100,7 +106,7 @@ impl Batcher {
         self.deal.give_back(&mut self.queue);
         self.mix = Mix::default();
         self.queue
-            .retain(|o| !self.limits.is_too_old(o.heard_at_us, now_us));
+            .retain(|_, waiting| !self.limits.is_too_old(waiting.heard_at_us(), now_us));
         self.counters.dropped.disconnected += (before - self.waiting()) as u64;
         self.session = Some(session);
     }
@@ -174,41 +180,15 @@ impl Batcher {
             if self.deal.is_empty() && !self.deal_burst(now_us) {
                 return None;
             }
-            let (heard_first_us, heard_last_us) = self.deal.heard_us();
+            let (heard_first_us, _) = self.deal.heard_us();
             if self.limits.is_too_old(heard_first_us, now_us) && self.drop_too_old(now_us) {
                 continue;
             }
-            let Some((first, _)) = self.deal.batch(&self.queue).next() else {
+            let packed = self.pack(session, now_us, out);
+            if packed == 0 {
                 self.retire_burst();
                 continue;
-            };
-            // Radios of a recording are read with a little skew; an age is never negative.
-            let sent_us = match heard_last_us <= now_us {
-                true => now_us,
-                false => {
-                    let heard = self.deal.batch(&self.queue).map(|(o, _)| o.heard_at_us);
-                    heard.fold(now_us, u64::max)
-                }
-            };
-            let header = Header {
-                session,
-                sequence: self.counters.datagrams_sent,
-                first_observation: self.counters.observations_sent,
-                sent_us,
-                radio: first.radio,
-            };
-            let batch = self.deal.batch(&self.queue);
-            // What waited long goes by full ids: short ones may have got another meaning, and their
-            // rows tell ages of a few seconds only.
-            let held = now_us.saturating_sub(self.dealt_at_us) > as_us(limits::SHORT_IDS_HOLD)
-                || now_us.saturating_sub(heard_first_us) > u64::from(SHORT_AGE_MS_MAX) * 1_000;
-            let packed = match held {
-                false => self.writer.encode_mixed(&header, batch, out),
-                true => {
-                    let full = batch.map(|(observation, _)| (observation, None));
-                    self.writer.encode_mixed(&header, full, out)
-                }
-            };
+            }
             self.deal.handle_taken(packed);
             self.retire_burst();
             self.counters.datagrams_sent += 1;
@@ -224,7 +204,7 @@ impl Batcher {
         let leaving = self
             .queue
             .get(self.deal.burst())
-            .is_some_and(|o| o.heard_at_us <= self.leave_until_us);
+            .is_some_and(|first| first.heard_at_us() <= self.leave_until_us);
         if leaving || !self.deal.is_empty() || self.is_burst_full() {
             return Some(0);
         }
@@ -238,17 +218,19 @@ impl Batcher {
         Some(
             self.queue
                 .get(self.deal.burst())?
-                .heard_at_us
+                .heard_at_us()
                 .saturating_add(self.limits.hold_us()),
         )
     }
 
     /// Observations that wait.
+    #[inline]
     pub fn waiting(&self) -> usize {
-        self.undealt() + self.deal.len()
+        self.queue.len() - self.deal.left()
     }
 
     /// Observations that can be taken in before the oldest must go.
+    #[inline]
     pub fn room(&self) -> usize {
         self.limits
             .queue_observations_max
@@ -265,11 +247,12 @@ impl Batcher {
 
     /// When the earliest observation that still waits was heard. Looks at all of them.
     pub fn heard_first_us(&self) -> Option<u64> {
-        self.queue
+        let undealt = self.deal.burst()..self.queue.len();
+        self.deal
             .iter()
-            .skip(self.deal.burst())
-            .chain(self.deal.iter(&self.queue))
-            .map(|o| o.heard_at_us)
+            .chain(undealt)
+            .filter_map(|index| self.queue.get(index))
+            .map(Waiting::heard_at_us)
             .min()
     }
 
@@ -306,20 +289,20 @@ impl Batcher {
         let burst = self.burst_observations();
         let deadline_us = self.deadline_us().unwrap_or(0);
         let last = self.queue.get(self.deal.burst() + burst - 1);
-        last.is_some_and(|last| last.heard_at_us <= deadline_us)
+        last.is_some_and(|last| last.heard_at_us() <= deadline_us)
             || self.undealt() >= burst && self.room_soon() == 0
     }
 
     /// Deals what is due, at most one burst. Nothing is dealt when this is called.
     fn deal_burst(&mut self, now_us: u64) -> bool {
-        let (Some(first), Some(deadline_us)) = (self.queue.front(), self.deadline_us()) else {
+        let (Some(first), Some(deadline_us)) = (self.queue.get(0), self.deadline_us()) else {
             self.leave_until_us = 0;
             return false;
         };
         if deadline_us <= now_us {
             self.leave_until_us = self.leave_until_us.max(now_us);
         }
-        let (at_least, until_us) = if first.heard_at_us <= self.leave_until_us {
+        let (at_least, until_us) = if first.heard_at_us() <= self.leave_until_us {
             (0, self.leave_until_us)
         } else if self.is_burst_full() {
             (self.burst_observations(), deadline_us)
@@ -334,29 +317,26 @@ impl Batcher {
         self.dealt_at_us = now_us;
         let (deal, short_ids) = (&mut self.deal, &mut self.short_ids);
         self.mix = if short_ids.is_granted() {
-            let now = tick(now_us);
-            short_ids.handle_burst(now);
-            deal.deal(&self.queue, due, &self.rows, |observation| {
+            let mut burst = short_ids.handle_burst(tick(now_us));
+            let mix = deal.deal(&mut self.queue, due, &self.rows, |waiting| {
                 // Another access point is no client that the node would keep.
-                match observation.kind {
+                match waiting.kind() {
                     Kind::Beacon => None,
-                    _ => short_ids.handle_heard(observation.client, now),
+                    _ => burst.handle_heard(waiting.client()),
                 }
-            })
+            });
+            burst.end();
+            mix
         } else {
-            deal.deal(&self.queue, due, &self.rows, |_| None)
+            deal.deal(&mut self.queue, due, &self.rows, |_| None)
         };
         true
     }
 
     /// Drops what is too old in the next batch; says whether there was any.
     fn drop_too_old(&mut self, now_us: u64) -> bool {
-        let (limits, queue) = (&self.limits, &self.queue);
-        let too_old = |index: usize| {
-            let observation = queue.get(index);
-            observation.is_some_and(|o| limits.is_too_old(o.heard_at_us, now_us))
-        };
-        let dropped = self.deal.discard_from_batch(too_old);
+        let too_old = |waiting: &Waiting| self.limits.is_too_old(waiting.heard_at_us(), now_us);
+        let dropped = self.deal.discard_from_batch(&self.queue, too_old);
         self.counters.dropped.too_old += dropped as u64;
         self.retire_burst();
         dropped > 0
@@ -365,7 +345,7 @@ impl Batcher {
     /// Takes a burst out of the queue when all of it has left.
     fn retire_burst(&mut self) {
         if self.deal.is_empty() {
-            self.queue.drain(..self.deal.burst());
+            self.queue.remove_first(self.deal.burst());
             self.deal.clear();
         }
     }
@@ -376,11 +356,12 @@ impl Batcher {
     }
 
     /// Drops one of the oldest: what is already dealt came before what is queued.
+    #[cold]
     fn shed_oldest(&mut self) {
         if self.deal.drop_one() {
             self.retire_burst();
         } else {
-            self.queue.pop_front();
+            self.queue.remove_first(1);
         }
         match self.session {
             Some(_) => self.counters.dropped.queue_full += 1,

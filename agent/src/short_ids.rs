@@ -25,7 +25,7 @@ use wire::limits::DEFINE_CLIENTS_MAX;
 
 use crate::limits::{
     DEFINES_OUTSTANDING_MAX, DEFINES_PER_BURST_MAX, SHORT_ID_BRIDGE_MAX, SHORT_ID_NEWCOMERS,
-    SHORT_ID_SWEEP_MAX,
+    SHORT_ID_SWEEP_MAX, SHORT_IDS_MAX,
 };
 use index::{Index, hash};
 
@@ -42,12 +42,13 @@ const REUSE_TICKS: u32 = 36;
 /// Observations that make a client worth a short id.
 const HEARD_MIN: u8 = 3;
 
-/// That time in ticks, for [`ShortIds::handle_heard`].
+/// That time in ticks, for [`ShortIds::handle_burst`].
 pub(crate) fn tick(now_us: u64) -> u32 {
     (now_us >> TICK_SHIFT) as u32
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     /// Stands for nobody.
     Vacant,
@@ -55,27 +56,58 @@ enum State {
     Unknown,
     /// To be defined.
     Wanted,
-    /// Defined in the frame with this number, not yet acknowledged.
-    Sent(u16),
+    /// Defined, not yet acknowledged.
+    Sent,
     /// Acknowledged.
     Ready,
 }
 
 /// What a short id stands for; its place in the list is the short id.
+///
+/// Each observation reads one, so it is small: four fill a cache line.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     client: ClientId,
     /// Tick of the last use, or since when it has been wanted or sent.
     used: u32,
     state: State,
-    /// Who was heard after this client the last time.
-    follower: u32,
+    /// Who was heard after this client the last time, lowest byte first.
+    follower: [u8; 3],
 }
 
+const _: () = assert!(size_of::<Entry>() == 16);
+const _: () = assert!(SHORT_IDS_MAX <= 1 << 24);
+
 impl Entry {
+    fn new(client: ClientId, used: u32) -> Self {
+        Self {
+            client,
+            used,
+            state: State::Unknown,
+            follower: [0; 3],
+        }
+    }
+
     #[inline]
     fn is_of(&self, client: ClientId) -> bool {
         self.client == client && self.state != State::Vacant
+    }
+
+    /// Its client goes by it: the node knows it, and has been reminded lately.
+    #[inline]
+    fn is_in_use(&self, now: u32) -> bool {
+        self.state == State::Ready && now.saturating_sub(self.used) < IDLE_TICKS
+    }
+
+    #[inline]
+    fn follower(&self) -> usize {
+        let [low, middle, high] = self.follower;
+        u32::from_le_bytes([low, middle, high, 0]) as usize
+    }
+
+    fn set_follower(&mut self, id: usize) {
+        let [low, middle, high, ..] = id.to_le_bytes();
+        self.follower = [low, middle, high];
     }
 }
 
@@ -96,6 +128,8 @@ pub(crate) struct ShortIds {
     /// As many as the node keeps in this session, within our own limit; 0 without a session.
     ids: usize,
     entries: Vec<Entry>,
+    /// For each entry that was ever sent, the number of the frame.
+    sent_in: Vec<u16>,
     index: Index,
     /// Observations of clients without a short id, by hash; those that share a place share its count.
     newcomers: Vec<u8>,
@@ -112,10 +146,57 @@ pub(crate) struct ShortIds {
     /// Until this tick all are in use.
     full_until: u32,
     last_heard: u32,
-    /// The entry that was used last.
+    /// The entry that was used last, and the one that followed it before.
     last: usize,
+    guess: usize,
     /// When those in use were last asked for again.
     refreshed: u32,
+}
+
+/// Names the clients of a burst, one after the other.
+///
+/// Who was last is kept here, apart from what each look-up writes: the processor then looks at
+/// several clients at once.
+#[derive(Debug)]
+pub(crate) struct Burst<'a> {
+    short_ids: &'a mut ShortIds,
+    /// As in [`ShortIds`].
+    last: usize,
+    guess: usize,
+    now: u32,
+}
+
+impl Burst<'_> {
+    /// A client is about to be sent: gives the short id to use, `None` for the full id.
+    ///
+    /// Who follows the last one as it did before costs no more than a look at its entry.
+    #[inline]
+    pub(crate) fn handle_heard(&mut self, client: ClientId) -> Option<u32> {
+        let (id, now) = (self.guess, self.now);
+        match self.short_ids.entries.get_mut(id) {
+            Some(entry)
+                if entry.client == client && entry.is_in_use(now) && self.short_ids.ids > 0 =>
+            {
+                if entry.used != now {
+                    entry.used = now;
+                }
+                self.guess = entry.follower();
+                self.last = id;
+                Some(id as u32)
+            }
+            _ => {
+                (self.short_ids.last, self.short_ids.guess) = (self.last, self.guess);
+                let short_id = self.short_ids.handle_any(client, now);
+                (self.last, self.guess) = (self.short_ids.last, self.short_ids.guess);
+                short_id
+            }
+        }
+    }
+
+    /// The burst is dealt.
+    pub(crate) fn end(self) {
+        (self.short_ids.last, self.short_ids.guess) = (self.last, self.guess);
+    }
 }
 
 impl ShortIds {
@@ -126,6 +207,7 @@ impl ShortIds {
             ids_max,
             ids: 0,
             entries: Vec::with_capacity(ids_max),
+            sent_in: vec![0; ids_max],
             index: Index::new(ids_max),
             newcomers: vec![0; newcomers],
             newcomers_since: 0,
@@ -139,6 +221,7 @@ impl ShortIds {
             full_until: 0,
             last_heard: 0,
             last: 0,
+            guess: 0,
             refreshed: 0,
         }
     }
@@ -181,11 +264,9 @@ impl ShortIds {
         self.ids > 0
     }
 
-    /// A client is about to be sent: gives the short id to use, `None` for the full id.
-    ///
-    /// Meant to be called for a whole burst in a row: the look-ups then overlap.
-    #[inline]
-    pub(crate) fn handle_heard(&mut self, client: ClientId, now: u32) -> Option<u32> {
+    /// [`Burst::handle_heard`], whatever is known of the client.
+    #[inline(never)]
+    fn handle_any(&mut self, client: ClientId, now: u32) -> Option<u32> {
         if self.ids == 0 {
             return None;
         }
@@ -194,10 +275,8 @@ impl ShortIds {
             return None;
         };
         let entry = &mut self.entries[id];
-        if entry.state == State::Ready && now.saturating_sub(entry.used) < IDLE_TICKS {
-            if entry.used != now {
-                entry.used = now;
-            }
+        if entry.is_in_use(now) {
+            entry.used = now;
             return Some(id as u32);
         }
         self.handle_unready(id, now);
@@ -208,37 +287,36 @@ impl ShortIds {
     ///
     /// Many sources name clients in the same order each time, as drivers list their stations: who
     /// followed the last one before is a good guess, and costs no look-up.
-    #[inline]
     fn find(&mut self, client: ClientId) -> Option<usize> {
-        let follower = self
-            .entries
-            .get(self.last)
-            .map(|last| last.follower as usize);
-        if let Some(guess) = follower
-            && self
-                .entries
-                .get(guess)
-                .is_some_and(|entry| entry.is_of(client))
-        {
-            self.last = guess;
-            return Some(guess);
-        }
-        let id = self.index.find(hash(client), client, &self.entries)?;
-        if let Some(last) = self.entries.get_mut(self.last) {
-            last.follower = id as u32;
-        }
+        let guess = self.entries.get(self.guess);
+        let id = if guess.is_some_and(|entry| entry.is_of(client)) {
+            self.guess
+        } else {
+            let id = self.index.find(hash(client), client, &self.entries)?;
+            if let Some(last) = self.entries.get_mut(self.last) {
+                last.set_follower(id);
+            }
+            id
+        };
         self.last = id;
+        self.guess = self.entries.get(id)?.follower();
         Some(id)
     }
 
     /// A burst is about to be dealt: definitions may leave with it.
-    pub(crate) fn handle_burst(&mut self, now: u32) {
+    pub(crate) fn handle_burst(&mut self, now: u32) -> Burst<'_> {
         if self.ids > 0 {
             self.defines_left = DEFINES_PER_BURST_MAX;
             self.last_heard = now;
             if now.saturating_sub(self.refreshed) >= REFRESH_TICKS {
                 self.refresh(now);
             }
+        }
+        Burst {
+            last: self.last,
+            guess: self.guess,
+            now,
+            short_ids: self,
         }
     }
 
@@ -248,7 +326,7 @@ impl ShortIds {
         self.refreshed = now;
         for id in 0..self.entries.len() {
             let entry = &self.entries[id];
-            if entry.state == State::Ready && now.saturating_sub(entry.used) < IDLE_TICKS {
+            if entry.is_in_use(now) {
                 self.set_wanted(id);
             }
         }
@@ -269,9 +347,11 @@ impl ShortIds {
         };
         let first = answered.first as usize;
         let count = defined.count.min(answered.count) as usize;
-        let known = self.entries.iter_mut().skip(first).take(count);
-        for entry in known.filter(|entry| entry.state == State::Sent(answered.number)) {
-            entry.state = State::Ready;
+        let known = self.entries.iter_mut().zip(&self.sent_in);
+        for (entry, sent_in) in known.skip(first).take(count) {
+            if entry.state == State::Sent && *sent_in == answered.number {
+                entry.state = State::Ready;
+            }
         }
     }
 
@@ -301,8 +381,9 @@ impl ShortIds {
             clients.push(entry.client);
             // Saying again what the node has acknowledged changes nothing.
             if entry.state != State::Ready {
-                entry.state = State::Sent(number);
+                entry.state = State::Sent;
                 entry.used = now;
+                self.sent_in[id] = number;
             }
         }
         self.outstanding.push_back(Outstanding {
@@ -344,8 +425,8 @@ impl ShortIds {
             State::Wanted => entry.used = now,
             State::Unknown => self.want(id, now),
             // Idle for too long, or refused: asked for again at the same pace.
-            State::Ready | State::Sent(_) if idle => self.want(id, now),
-            State::Ready | State::Sent(_) | State::Vacant => {}
+            State::Ready | State::Sent if idle => self.want(id, now),
+            State::Ready | State::Sent | State::Vacant => {}
         }
     }
 
@@ -365,12 +446,7 @@ impl ShortIds {
         let Some(id) = self.free_id(now) else {
             return;
         };
-        let entry = Entry {
-            client,
-            used: now,
-            state: State::Unknown,
-            follower: 0,
-        };
+        let entry = Entry::new(client, now);
         if id == self.entries.len() {
             self.entries.push(entry);
             self.index.make_room(&self.entries);

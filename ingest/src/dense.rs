@@ -1,6 +1,6 @@
 //! An array that grows without moving what it holds.
 
-use crate::machine::{Chunk, prefetch};
+use crate::machine::{Chunk, GROUP, Words, apart, prefetch};
 
 /// Places of the first chunk: a small site takes little memory.
 const FIRST_CHUNK_LEN: usize = 1_024;
@@ -50,6 +50,17 @@ impl<T: Copy> Dense<T> {
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         let chunk = self.chunks.get_mut((index >> CHUNK_SHIFT) as usize)?;
         chunk.get_mut(index as usize % CHUNK_LEN)
+    }
+
+    /// The values at these indices, in place of one that does not exist a spare one; `None` when
+    /// two indices are the same.
+    #[inline(always)]
+    pub(crate) fn apart_mut<'a, W: Words>(
+        &'a mut self,
+        indices: &[u32; GROUP],
+        spare: &'a mut [T; GROUP],
+    ) -> Option<[&'a mut T; GROUP]> {
+        apart::<W, T>(&mut self.chunks, CHUNK_SHIFT, indices, spare)
     }
 
     /// Tells the processor that the value at an index will be read soon.

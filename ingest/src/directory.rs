@@ -7,7 +7,7 @@
 //! bucket in it: whoever could choose ids that meet in one bucket could keep others out.
 
 use crate::limits::{PROBE_BUCKETS_MAX, SEGMENTS};
-use crate::machine::prefetch;
+use crate::machine::{Plain, Words, prefetch};
 
 const SEGMENT_BITS: u32 = SEGMENTS.trailing_zeros();
 
@@ -29,7 +29,7 @@ const MIX: u64 = 0x9e37_79b9_7f4a_7c55;
 /// Clients by key. Key 0 stands for nobody.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    segments: Vec<Segment>,
+    segments: Box<[Segment; SEGMENTS]>,
 }
 
 #[derive(Debug)]
@@ -63,11 +63,14 @@ impl Bucket {
     /// The place of a key. Compares all keys at once: which one it is cannot be predicted.
     #[inline]
     fn place_of(&self, key: u64) -> Option<usize> {
-        let mut found = 0;
-        for (place, held) in self.keys.iter().enumerate() {
-            found |= if *held == key { place + 1 } else { 0 };
-        }
-        found.checked_sub(1)
+        self.place_in::<Plain>(key)
+    }
+
+    /// As [`Bucket::place_of`], in vectors of a machine.
+    #[inline(always)]
+    fn place_in<W: Words>(&self, key: u64) -> Option<usize> {
+        let equal = W::equal_keys(&self.keys, key);
+        (equal != 0).then(|| equal.trailing_zeros() as usize % ENTRIES)
     }
 }
 
@@ -85,14 +88,14 @@ impl Directory {
             stuck: false,
         };
         Self {
-            segments: (0..SEGMENTS).map(segment).collect(),
+            segments: Box::new(std::array::from_fn(segment)),
         }
     }
 
     /// Which segment a key belongs to.
     #[inline]
     pub(crate) fn segment_of(key: u64) -> usize {
-        (key.wrapping_mul(MIX) >> (u64::BITS - SEGMENT_BITS)) as usize
+        (key.wrapping_mul(MIX) >> (u64::BITS - SEGMENT_BITS)) as usize % SEGMENTS
     }
 
     /// Tells the processor that a key will be looked up soon.
@@ -107,10 +110,16 @@ impl Directory {
     /// The index of a key.
     #[inline]
     pub(crate) fn find(&self, key: u64) -> Option<u32> {
+        self.find_in::<Plain>(key)
+    }
+
+    /// As [`Directory::find`], in vectors of a machine.
+    #[inline(always)]
+    pub(crate) fn find_in<W: Words>(&self, key: u64) -> Option<u32> {
         let segment = &self.segments[Self::segment_of(key)];
         let bucket = segment.buckets.get(segment.home_of(key))?;
-        match bucket.place_of(key) {
-            Some(place) => Some(bucket.indices[place % ENTRIES]),
+        match bucket.place_in::<W>(key) {
+            Some(place) => Some(bucket.indices[place]),
             None if bucket.gone_on == 0 => None,
             None => segment.find_behind(key),
         }

@@ -1,8 +1,10 @@
 //! One client's state in a cache line: the last values of up to sixteen radios.
 
 mod dial;
+mod together;
 
 pub use dial::Dial;
+pub(crate) use together::Sightings;
 
 use crate::limits::{CLIENT_SILENCE_MAX, RADIOS_PER_CLIENT_MAX as SLOTS, RADIOS_PER_SITE_MAX};
 use crate::machine::{Plain, Words};
@@ -15,6 +17,9 @@ const LEVEL_DBM: (i32, i32) = (-118, 9);
 
 /// Most observations in a mean; beyond it the mean forgets, so that it follows a walk.
 const COUNT_MAX: u32 = 7;
+
+/// 65,536 parts of its inverse, rounded up: exact for what it is used for, and no division.
+const COUNT_MAX_INVERSE: u32 = (1 << 16) / COUNT_MAX + 1;
 
 /// Steps per decibel in which a slot without news keeps its last mean.
 const OLD_STEPS_PER_DB: u32 = 2;
@@ -54,6 +59,13 @@ const _: () = assert!(RADIOS_PER_SITE_MAX as u32 <= NOBODY);
 const _: () = assert!(COUNT_MAX * (LEVEL_DBM.1 - LEVEL_DBM.0) as u32 <= SUM);
 const _: () = assert!(OLD_STEPS_PER_DB * (LEVEL_DBM.1 - LEVEL_DBM.0) as u32 <= MEAN);
 const _: () = assert!(size_of::<Line>() == 64);
+const _: () = {
+    let mut sum = 0;
+    while sum <= SUM + COUNT_MAX / 2 {
+        assert!((sum * COUNT_MAX_INVERSE) >> 16 == sum / COUNT_MAX);
+        sum += 1;
+    }
+};
 
 /// One radio's last word on a client.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -323,7 +335,7 @@ fn merged(word: u32, level: u32, stamp: u32) -> u32 {
     let sum = word >> SUM_AT & SUM;
     let is_old = count == 0;
     let forgotten = if count == COUNT_MAX {
-        (sum + COUNT_MAX / 2) / COUNT_MAX
+        ((sum + COUNT_MAX / 2) * COUNT_MAX_INVERSE) >> 16
     } else {
         0
     };
@@ -333,6 +345,12 @@ fn merged(word: u32, level: u32, stamp: u32) -> u32 {
         | newest.max(stamp) << STAMP_AT
         | (count + 1).min(COUNT_MAX) << COUNT_AT
         | (sum + level) << SUM_AT
+}
+
+/// Whether a slot was heard since the last fix.
+#[inline(always)]
+fn has_news(word: u32) -> bool {
+    word >> COUNT_AT & COUNT != 0
 }
 
 /// The mean of a slot above [`LEVEL_DBM`]'s lowest, in the steps of an old one, rounded.

@@ -1,5 +1,5 @@
 //! What the machine gives beyond the language: huge pages where the system grants them, hints,
-//! sixteen comparisons at once.
+//! sixteen comparisons at once ([`words`]).
 //!
 //! A worker looks up a million clients in no order. With pages of 4 KiB each look-up also misses
 //! the processor's table of pages; with pages of 2 MiB that table covers all of them. In a loop of
@@ -11,10 +11,14 @@
     reason = "memory of a given alignment, advice to the system, instructions of a processor"
 )]
 
+mod words;
+
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+
+pub(crate) use words::{GROUP, Plain, Words, Work, run};
 
 /// A huge page of x86-64 and of AArch64 with pages of 4 KiB.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
@@ -114,6 +118,33 @@ impl<T> fmt::Debug for Chunk<T> {
     }
 }
 
+/// The values at sixteen indices of chunks that `1 << shift` indices part, to be changed in any
+/// order. In place of one that does not exist stands a spare one. `None` when two indices are the
+/// same.
+#[inline(always)]
+pub(crate) fn apart<'a, W: Words, T>(
+    chunks: &'a mut [Chunk<T>],
+    shift: u32,
+    indices: &[u32; GROUP],
+    spare: &'a mut [T; GROUP],
+) -> Option<[&'a mut T; GROUP]> {
+    if !W::differ(indices) {
+        return None;
+    }
+    let mut lane = 0;
+    Some(spare.each_mut().map(|spare| {
+        let index = indices[lane];
+        lane += 1;
+        let place = index as usize & ((1 << shift) - 1);
+        match chunks.get((index >> shift) as usize) {
+            // SAFETY: the place is below the chunk's length. No two references meet: the indices
+            // differ, so their chunks or their places do. The chunks stay borrowed meanwhile.
+            Some(chunk) if place < chunk.len => unsafe { &mut *chunk.values.as_ptr().add(place) },
+            _ => spare,
+        }
+    }))
+}
+
 /// Tells the processor that the cache line where this value begins will be read soon.
 #[inline]
 pub(crate) fn prefetch<T>(value: &T) {
@@ -127,113 +158,8 @@ pub(crate) fn prefetch<T>(value: &T) {
     let _ = value;
 }
 
-/// Sixteen comparisons at once, in the widest vectors that a function is compiled for.
-///
-/// A function that is generic over it and marked `#[inline(always)]`, with all that it calls, can
-/// be compiled several times over by [`run`].
-pub(crate) trait Words: Copy {
-    /// Which of sixteen words equal `wanted` in the bits of `mask`, as a bit each.
-    fn equal(words: &[u32; 16], mask: u32, wanted: u32) -> u32;
-}
-
-/// What every machine that the build is for can do.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plain;
-
-impl Words for Plain {
-    /// On x86-64 in 21 instructions; what the compiler makes of the plain loop takes 54.
-    #[inline(always)]
-    fn equal(words: &[u32; 16], mask: u32, wanted: u32) -> u32 {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{
-                __m128i, _mm_and_si128, _mm_cmpeq_epi32, _mm_loadu_si128, _mm_movemask_epi8,
-                _mm_packs_epi16, _mm_packs_epi32, _mm_set1_epi32,
-            };
-            // SAFETY: SSE2 is part of every x86-64; the four loads read the sixteen words.
-            unsafe {
-                let mask = _mm_set1_epi32(mask.cast_signed());
-                let wanted = _mm_set1_epi32(wanted.cast_signed());
-                let quarters = words.as_ptr().cast::<__m128i>();
-                let equal = |quarter| {
-                    let held = _mm_loadu_si128(quarters.add(quarter));
-                    _mm_cmpeq_epi32(_mm_and_si128(held, mask), wanted)
-                };
-                let low = _mm_packs_epi32(equal(0), equal(1));
-                let high = _mm_packs_epi32(equal(2), equal(3));
-                _mm_movemask_epi8(_mm_packs_epi16(low, high)).cast_unsigned()
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        equal_words_plainly(words, mask, wanted)
-    }
-}
-
-/// Sixteen words in one register, as processors with AVX-512 have them.
-#[cfg(target_arch = "x86_64")]
-#[derive(Debug, Clone, Copy)]
-struct Sixteen;
-
-#[cfg(target_arch = "x86_64")]
-impl Words for Sixteen {
-    /// In two instructions, besides the constants.
-    #[inline(always)]
-    fn equal(words: &[u32; 16], mask: u32, wanted: u32) -> u32 {
-        use std::arch::x86_64::{
-            _mm512_and_si512, _mm512_cmpeq_epi32_mask, _mm512_loadu_si512, _mm512_set1_epi32,
-        };
-        // SAFETY: used by `sixteen` only, which runs where AVX-512F is; the load reads the words.
-        unsafe {
-            let held = _mm512_loadu_si512(words.as_ptr().cast());
-            let masked = _mm512_and_si512(held, _mm512_set1_epi32(mask.cast_signed()));
-            let wanted = _mm512_set1_epi32(wanted.cast_signed());
-            u32::from(_mm512_cmpeq_epi32_mask(masked, wanted))
-        }
-    }
-}
-
-/// Work that [`run`] compiles for several machines.
-pub(crate) trait Work {
-    /// What comes of it.
-    type Outcome;
-
-    /// Does it; `#[inline(always)]`, with all that is to be compiled along.
-    fn work<W: Words>(self) -> Self::Outcome;
-}
-
-/// Does the work with the widest vectors of this machine. The look-up costs one load.
-#[inline]
-pub(crate) fn run<T: Work>(work: T) -> T::Outcome {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("bmi2")
-    {
-        // SAFETY: the machine has the features that the function is compiled for.
-        return unsafe { sixteen(work) };
-    }
-    work.work::<Plain>()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,bmi1,bmi2")]
-fn sixteen<T: Work>(work: T) -> T::Outcome {
-    work.work::<Sixteen>()
-}
-
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn equal_words_plainly(words: &[u32; 16], mask: u32, wanted: u32) -> u32 {
-    let bits = words.iter().zip(0..);
-    bits.fold(0, |all, (word, bit)| {
-        all | u32::from(word & mask == wanted) << bit
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -254,31 +180,19 @@ mod tests {
         assert!(chunk.as_ptr().addr().is_multiple_of(HUGE_PAGE_BYTES));
     }
 
-    struct Equal {
-        words: [u32; 16],
-        wanted: u32,
-    }
-
-    impl Work for Equal {
-        type Outcome = u32;
-
-        #[inline(always)]
-        fn work<W: Words>(self) -> u32 {
-            W::equal(&self.words, 7, self.wanted)
+    #[test]
+    fn values_apart_are_those_at_the_indices_or_spare() {
+        let mut chunks = [Chunk::filled(0, 4), Chunk::filled(0, 8)];
+        let mut indices = std::array::from_fn(|lane| lane as u32);
+        let mut spare = [100; GROUP];
+        let values = apart::<Plain, u32>(&mut chunks, 3, &indices, &mut spare).unwrap();
+        for (value, lane) in values.into_iter().zip(1..) {
+            *value += lane;
         }
-    }
-
-    proptest! {
-        #[test]
-        fn equal_words_are_those_that_a_loop_finds(
-            words in prop::array::uniform16(0u32..8),
-            high in any::<u32>(),
-            wanted in 0u32..8,
-        ) {
-            let words = words.map(|word| word | high << 3);
-            let plain = equal_words_plainly(&words, 7, wanted);
-            prop_assert_eq!(Plain::equal(&words, 7, wanted), plain);
-            prop_assert_eq!(run(Equal { words, wanted }), plain);
-        }
+        assert_eq!(*chunks[0], [1, 2, 3, 4]);
+        assert_eq!(*chunks[1], [9, 10, 11, 12, 13, 14, 15, 16]);
+        assert_eq!(spare[..5], [100, 100, 100, 100, 105]);
+        indices[3] = 9;
+        assert!(apart::<Plain, u32>(&mut chunks, 3, &indices, &mut spare).is_none());
     }
 }

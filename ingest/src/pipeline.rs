@@ -270,7 +270,7 @@ impl Pipeline {
     /// What the workers last told: at most a quarter of a second old.
     pub fn snapshot(&self) -> Snapshot {
         let read = |slot: &Mutex<Arc<WorkerSnapshot>>| {
-            WorkerSnapshot::clone(&slot.lock().unwrap_or_else(PoisonError::into_inner))
+            Arc::clone(&slot.lock().unwrap_or_else(PoisonError::into_inner))
         };
         Snapshot {
             workers: self.shared.snapshots.iter().map(read).collect(),

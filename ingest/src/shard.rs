@@ -6,8 +6,8 @@ use locate::{Locator, Model, RangeReading};
 use site::Site;
 
 use crate::beacons::{Beacon, Beacons};
-use crate::line::{Dial, Line};
-use crate::machine::{Plain, Words};
+use crate::line::{Dial, Line, Sightings};
+use crate::machine::{GROUP, Plain, Words};
 use crate::moment::Moment;
 use crate::probe::Probes;
 use crate::ranges::RangeLines;
@@ -30,6 +30,9 @@ pub(crate) struct Reading {
     pub(crate) range: Option<RangeReading>,
     pub(crate) heard_us: u64,
 }
+
+/// A bit for each lane of a group.
+pub(crate) const ALL_LANES: u32 = (1 << GROUP) - 1;
 
 /// How a shard behaves.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +122,13 @@ impl Shard {
         self.table.place(key, now)
     }
 
-    /// Folds a signal strength into the line at an index.
+    /// As [`Shard::place`], in vectors of a machine.
+    #[inline(always)]
+    pub(crate) fn place_in<W: Words>(&mut self, key: u64, now: Moment) -> Option<u32> {
+        self.table.place_in::<W>(key, now)
+    }
+
+    /// Folds a signal strength into the line at an index, if there is one; says whether there is.
     #[inline(always)]
     pub(crate) fn fold_level<W: Words>(
         &mut self,
@@ -127,10 +136,12 @@ impl Shard {
         radio: u16,
         rssi_dbm: i8,
         heard: Moment,
-    ) {
-        if let Some(line) = self.table.line_mut(index) {
-            line.fold_in::<W>(radio, rssi_dbm, heard, &self.dial);
-        }
+    ) -> bool {
+        let Some(line) = self.table.line_mut(index) else {
+            return false;
+        };
+        line.fold_in::<W>(radio, rssi_dbm, heard, &self.dial);
+        true
     }
 
     /// As [`Shard::fold_level`], if the line bears this mark; says whether it does.
@@ -148,6 +159,20 @@ impl Shard {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Folds a group into the lines at these indices; returns a bit for each lane that is left to
+    /// be folded alone. That may be all of them.
+    #[inline(always)]
+    pub(crate) fn fold_together<W: Words>(
+        &mut self,
+        indices: &[u32; GROUP],
+        sightings: &Sightings<'_>,
+    ) -> u32 {
+        match self.table.lines_apart_mut::<W>(indices) {
+            Some(lines) => sightings.fold_into::<W>(lines, &self.dial),
+            None => ALL_LANES,
         }
     }
 
@@ -193,6 +218,12 @@ impl Shard {
         self.table
             .line(index)
             .is_some_and(|line| line.mark() == mark)
+    }
+
+    /// The line at an index.
+    #[cfg(test)]
+    pub(crate) fn line(&self, index: u32) -> Option<&Line> {
+        self.table.line(index)
     }
 
     /// Folds a beacon; false when it is of no other anchor of the site.

@@ -1,6 +1,7 @@
 //! What a worker tells the rest of the process, a few times a second.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -62,8 +63,8 @@ pub struct Connection {
 /// The state of all workers.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Worker by worker.
-    pub workers: Vec<WorkerSnapshot>,
+    /// Worker by worker. They are shared: with a thousand agents a copy is a megabyte.
+    pub workers: Vec<Arc<WorkerSnapshot>>,
 }
 
 impl Snapshot {

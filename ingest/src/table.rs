@@ -8,6 +8,7 @@ use locate::Track;
 use crate::dense::{Dense, indices_of_chunk};
 use crate::directory::Directory;
 use crate::line::Line;
+use crate::machine::{GROUP, Plain, Words};
 use crate::moment::Moment;
 
 /// No index: the end of the list of free ones, and the index of who has no place.
@@ -21,6 +22,8 @@ pub struct Table {
     tracks: Dense<Track>,
     /// Of a free index, the next free one.
     keys: Dense<u64>,
+    /// Lines of nobody.
+    spare: [Line; GROUP],
     first_free: u32,
     len: usize,
     len_max: usize,
@@ -36,6 +39,7 @@ impl Table {
             lines: Dense::default(),
             tracks: Dense::default(),
             keys: Dense::default(),
+            spare: [Line::EMPTY; GROUP],
             first_free: NOWHERE,
             len: 0,
             len_max,
@@ -83,7 +87,13 @@ impl Table {
     /// The index of a client, given now if it is new; `None` when the table is full.
     #[inline]
     pub fn place(&mut self, key: u64, now: Moment) -> Option<u32> {
-        match self.directory.find(key) {
+        self.place_in::<Plain>(key, now)
+    }
+
+    /// As [`Table::place`], in vectors of a machine.
+    #[inline(always)]
+    pub(crate) fn place_in<W: Words>(&mut self, key: u64, now: Moment) -> Option<u32> {
+        match self.directory.find_in::<W>(key) {
             Some(index) => Some(index),
             None => self.insert(key, now),
         }
@@ -130,6 +140,16 @@ impl Table {
     #[inline]
     pub fn line_mut(&mut self, index: u32) -> Option<&mut Line> {
         self.lines.get_mut(index)
+    }
+
+    /// The lines at these indices, in place of one that does not exist a line that nobody has;
+    /// `None` when two indices are the same.
+    #[inline(always)]
+    pub(crate) fn lines_apart_mut<W: Words>(
+        &mut self,
+        indices: &[u32; GROUP],
+    ) -> Option<[&mut Line; GROUP]> {
+        self.lines.apart_mut::<W>(indices, &mut self.spare)
     }
 
     /// A line.

@@ -22,6 +22,7 @@ use crate::session::{self, Phase, Refusal};
 use crate::shard::{Budget, Shard, ShardConfig};
 use crate::snapshot::WorkerSnapshot;
 
+mod columns;
 mod define;
 mod fold;
 mod group;

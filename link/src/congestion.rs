@@ -19,8 +19,8 @@
 //!   9002, section 7) halve the window as for everyone.
 //!
 //! The floor must cover what is sent until its fate is known. Until then a lost packet counts as
-//! in flight, and with half of the acknowledgements lost as well that takes up to a few probe
-//! timeouts, a few hundred milliseconds on a short path.
+//! in flight, and the node acknowledges seldom; with half of the acknowledgements lost as well that
+//! takes about a second.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ use std::time::{Duration, Instant};
 use quinn::congestion::{Controller, ControllerFactory, ControllerMetrics};
 use quinn_proto::RttEstimator;
 
-/// Default floor: half a second at 100 full packets a second, the most that a busy access point
-/// has to say.
-pub const FLOOR_BYTES: u64 = 72 * 1024;
+/// Default floor: 1.3 s at 100 full packets a second, the most that a busy access point has to say.
+/// Acknowledgements take up to 0.6 s, and some of them are lost too.
+pub const FLOOR_BYTES: u64 = 192 * 1024;
 
 /// Round-trip time beyond the least one that is taken for a standing queue.
 ///

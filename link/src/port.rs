@@ -19,7 +19,10 @@ use crate::impair::Impairment;
 use crate::reset_key::ResetKey;
 use crate::socket::{self, BindError};
 use crate::tls::NodeCredentials;
-use crate::transport::{GATHER, GATHER_LINKS_MIN, GATHER_PACKETS_MAX, Knobs, TIMER_GRAIN};
+use crate::transport::{
+    GATHER, GATHER_BUFFER_BYTES, GATHER_LINKS_MIN, GATHER_PACKETS_MAX, GATHER_SHORT, Knobs,
+    TIMER_GRAIN,
+};
 
 use intake::Intake;
 use outgoing::Outgoing;
@@ -37,6 +40,8 @@ pub struct Port {
     /// The last time of reception, and the packets that it brought.
     now: Instant,
     packets: usize,
+    /// How long packets may gather.
+    gather: Duration,
     intake: Intake,
     outgoing: Outgoing,
     alarm: Alarm,
@@ -115,6 +120,11 @@ impl Port {
         }
         let state = UdpSocketState::new((&socket).into()).map_err(socket_error)?;
         let local_addr = socket.local_addr().map_err(socket_error)?;
+        let granted = state.recv_buffer_size((&socket).into());
+        let gather = match granted.map_err(socket_error)? >= GATHER_BUFFER_BYTES {
+            true => GATHER,
+            false => GATHER_SHORT,
+        };
         let (alarm, waker) = waker::pair().map_err(socket_error)?;
         let below = Below {
             may_fragment: state.may_fragment(),
@@ -129,6 +139,7 @@ impl Port {
             local_addr,
             now: Instant::now(),
             packets: 0,
+            gather,
             alarm,
             waker,
         })
@@ -163,13 +174,8 @@ impl Port {
         self.engine.begin_round();
         if !self.intake.expects_more() {
             if self.gathers() {
-                let now = Instant::now();
-                let due = self
-                    .engine
-                    .poll_timeout()
-                    .map_or(until, |due| due.min(until));
-                let wait = due.saturating_duration_since(now).min(GATHER);
-                self.wait_for(wait, false)?;
+                let wait = until.saturating_duration_since(Instant::now());
+                self.wait_for(wait.min(self.gather), false)?;
             } else {
                 self.wait(until)?;
             }
@@ -189,10 +195,22 @@ impl Port {
     /// ends that.
     fn gathers(&mut self) -> bool {
         (1..=GATHER_PACKETS_MAX).contains(&self.packets)
-            && self.engine.is_node()
-            && self.engine.connections() >= GATHER_LINKS_MIN
+            && self.serves_many()
             && !self.outgoing.is_blocked()
             && !self.engine.has_events()
+    }
+
+    /// A node whose links are so many that a moment's wait brings several of them together.
+    fn serves_many(&self) -> bool {
+        self.engine.is_node() && self.engine.connections() >= GATHER_LINKS_MIN
+    }
+
+    /// Least time to wait for a timer of a connection.
+    fn timer_grain(&self) -> Duration {
+        match self.serves_many() {
+            true => self.gather,
+            false => TIMER_GRAIN,
+        }
     }
 
     fn wait(&mut self, until: Instant) -> io::Result<()> {
@@ -200,12 +218,13 @@ impl Port {
         let wait = if self.engine.has_events() {
             Duration::ZERO
         } else {
+            let grain = self.timer_grain();
             let timer = self.engine.poll_timeout().map(|due| {
                 let wait = due.saturating_duration_since(now);
                 if wait.is_zero() {
                     wait
                 } else {
-                    wait.max(TIMER_GRAIN)
+                    wait.max(grain)
                 }
             });
             let wait = until.saturating_duration_since(now);

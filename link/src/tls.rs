@@ -4,6 +4,7 @@ mod agent_verifier;
 mod credentials;
 mod node_verifier;
 mod own_certificate;
+mod patience;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub use credentials::{AgentCredentials, NodeCredentials};
 pub use own_certificate::CredentialError;
 
 pub(crate) use agent_verifier::Verdict;
+pub(crate) use patience::Patient;
 
 use agent_verifier::AgentVerifier;
 use node_verifier::NodeVerifier;

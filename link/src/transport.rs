@@ -24,13 +24,15 @@ const NODE_STREAMS_MAX: u32 = 0;
 const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 
 /// Packets that the node receives before it acknowledges, if the delay below is not over first.
-/// It saves most acknowledgements of a burst; a window of fewer packets waits for the delay.
+/// It saves most acknowledgements of a burst. The floor of the congestion window is more than twice
+/// that, so that nobody waits for the delay.
 const ACK_THRESHOLD: u32 = 50;
 
-/// Delay of an acknowledgement that the agent asks for. quinn grants at most the round-trip time
-/// or 25 ms, whichever is more. Loss is found that much later, which the floor of the congestion
-/// window allows for.
-const ACK_DELAY_MAX: Duration = Duration::from_millis(25);
+/// Delay of an acknowledgement, which the node announces and the agent asks for: an agent that says
+/// a few words every 250 ms has one for three bursts. A packet that is missing between others is
+/// told at once; what is found that much later is the loss of the last ones, which nobody sends
+/// again, and of a control frame in silence.
+pub(crate) const ACK_DELAY: Duration = Duration::from_millis(600);
 
 /// Round-trip time assumed before one is measured. The first probe goes out after three times
 /// this, so that a handshake survives a lossy start; on a slower path a packet is sent in vain.
@@ -91,8 +93,14 @@ pub(crate) const RECEIVE_PACKETS_MAX: usize = 256;
 pub(crate) const TIMER_GRAIN: Duration = Duration::from_millis(1);
 
 /// How long a node with many links lets packets gather once few came: a burst of one agent is a
-/// wake-up of its own else, which costs more than what is in it. Nobody waits longer for it.
-pub(crate) const GATHER: Duration = Duration::from_micros(1_800);
+/// wake-up of its own else, which costs more than what is in it. Timers of connections are served on
+/// the same occasions, no more than this late.
+pub(crate) const GATHER: Duration = Duration::from_millis(4);
+
+/// The same where the system gives a receive buffer below [`GATHER_BUFFER_BYTES`], which the bursts
+/// of many agents would fill.
+pub(crate) const GATHER_SHORT: Duration = Duration::from_micros(1_800);
+pub(crate) const GATHER_BUFFER_BYTES: usize = 2 * 1024 * 1024;
 
 /// Links from which packets gather, and packets of a round above which they come fast enough by
 /// themselves.
@@ -191,7 +199,7 @@ impl Knobs {
     pub(crate) fn agent_transport(&self) -> TransportConfig {
         let mut acks = AckFrequencyConfig::default();
         acks.ack_eliciting_threshold(VarInt::from_u32(ACK_THRESHOLD));
-        acks.max_ack_delay(Some(ACK_DELAY_MAX));
+        acks.max_ack_delay(Some(ACK_DELAY));
         let mut config = self.common();
         config
             .max_concurrent_bidi_streams(VarInt::from_u32(NODE_STREAMS_MAX))

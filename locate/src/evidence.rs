@@ -2,16 +2,19 @@
 
 use std::cmp::Ordering;
 
-use nalgebra::{Matrix2, Point3, Vector2};
-use site::{Band, RadioIndex};
+use nalgebra::{Matrix2, Vector2};
+use site::Band;
 
 use crate::fix::Sighting;
 use crate::limits::FIX_RADIOS_MAX;
 use crate::model::{Model, RadioConstants};
 
 mod layout;
+mod terms;
 
 use layout::Layout;
+use terms::Kind;
+pub(crate) use terms::{RangeTerm, RssiTerm};
 
 /// Correlation of the residuals of two bands of one AP.
 ///
@@ -34,40 +37,14 @@ const AGEING_M_PER_S: f32 = 0.8;
 /// What the signal strength is worth beside ranges.
 const RSSI_WEIGHT_BESIDE_RANGES: f32 = 0.5;
 
-/// One radio's signal strength.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RssiTerm {
-    pub(crate) radio: RadioIndex,
-    /// Heard minus the client's expected offset.
-    pub(crate) rssi_dbm: f32,
-    /// Of the squared residual.
-    pub(crate) weight: f32,
-    /// Of the residual in the sums that tell the client's offsets, by [`OffsetBand`].
-    pub(crate) offset_weights: [f32; 2],
-    /// Of the residual in the sum over the anchor's radios; 0 for a lone radio.
-    pub(crate) anchor_weight: f32,
-    /// What the squared sum over the anchor's radios takes back; set on the last of them.
-    pub(crate) anchor_share: f32,
-}
-
-/// One radio's range.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RangeTerm {
-    pub(crate) radio: RadioIndex,
-    pub(crate) anchor_in_site: Point3<f64>,
-    /// Measured minus bias.
-    pub(crate) distance_m: f32,
-    /// Metres measured per metre of distance.
-    pub(crate) slope: f32,
-    /// Scale of the residual.
-    pub(crate) deviation_m: f32,
-}
-
 /// All that is known for one fix.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
-    /// Signal strengths; radios of one anchor stand together.
+    /// Signal strengths: of radios that are alone on their anchor, low band before high band, then of
+    /// the others, those of one anchor together.
     pub(crate) rssi: Vec<RssiTerm>,
+    /// Where the lone radios of the low band end in that order, and those of the high band.
+    lone_ends: [usize; 2],
     /// Ranges.
     pub(crate) ranges: Vec<RangeTerm>,
     /// Covariance of the client's offsets given the place, prior included, in dB^2.
@@ -159,6 +136,7 @@ impl Evidence {
             }
         }
         self.correlate_bands(model);
+        self.order_by_kind();
         self.offset_information = self.offset_information(model, offset);
         let all = self.offset_information.prior + self.offset_information.heard;
         self.offset_covariance_db2 = all.try_inverse().unwrap_or(offset.covariance_db2);
@@ -196,9 +174,8 @@ impl Evidence {
                 replace_weakest(&mut self.usable, sighting);
             }
         }
-        self.usable.sort_unstable_by_key(|kept| {
-            (model.radios[usize::from(kept.radio.0)].anchor, kept.radio)
-        });
+        // Radios are numbered anchor by anchor.
+        self.usable.sort_unstable_by_key(|kept| kept.radio);
     }
 
     /// Sets the weights that join radios of one anchor: equal correlation of their residuals.
@@ -232,6 +209,29 @@ impl Evidence {
                 last.anchor_share = share / apart;
             }
         }
+    }
+
+    /// Puts terms that enter the same sums side by side, so that the loops over places do not ask.
+    fn order_by_kind(&mut self) {
+        if !self.rssi.is_sorted_by_key(RssiTerm::kind) {
+            self.rssi
+                .sort_unstable_by_key(|term| (term.kind(), term.radio));
+        }
+        self.lone_ends = [Kind::LoneLow, Kind::LoneHigh]
+            .map(|kind| self.rssi.partition_point(|term| term.kind() <= kind));
+    }
+
+    /// The radios that are alone on their anchor: low band, high band.
+    #[inline(always)]
+    pub(crate) fn lone_rssi(&self) -> [&[RssiTerm]; 2] {
+        let [low_end, high_end] = self.lone_ends;
+        [&self.rssi[..low_end], &self.rssi[low_end..high_end]]
+    }
+
+    /// The radios that share their anchor with others, anchor by anchor.
+    #[inline(always)]
+    pub(crate) fn joined_rssi(&self) -> &[RssiTerm] {
+        &self.rssi[self.lone_ends[1]..]
     }
 
     /// What prior and residuals tell of the offsets, for a place known exactly.

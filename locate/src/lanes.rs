@@ -1,13 +1,21 @@
-//! Arithmetic on sixteen numbers at a time, written so that the compiler makes vector code of it.
+//! Arithmetic on sixteen numbers at a time.
 //!
-//! Branch-free `f32` functions on single values: called in a loop over [`Lanes`] they become four,
-//! eight or sixteen lanes wide, whatever the target has, without `unsafe`.
+//! Branch-free `f32` functions on single values: called in a loop over [`Lanes`] the compiler makes
+//! them four, eight or sixteen lanes wide, whatever the target has. Others are written on a
+//! [`Vector`].
+
+use crate::wide::Vector;
 
 /// Numbers handled together: the cells of a tile, or sixteen tiles.
 pub(crate) const LANES: usize = 16;
 
 /// Sixteen numbers, one cache line.
 pub(crate) type Lanes = [f32; LANES];
+
+/// Sixteen numbers in memory: where they begin, a cache line does, so that reading them reads one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(align(64))]
+pub(crate) struct Row(pub(crate) Lanes);
 
 /// Log-weight of a place that cannot be: finite, so that no arithmetic turns it into NaN.
 pub(crate) const NOWHERE: f32 = -1.0e30;
@@ -31,12 +39,6 @@ pub(crate) fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
-/// The larger of two, sixteen times.
-#[inline(always)]
-pub(crate) fn larger_lanes(a: &Lanes, b: &Lanes) -> Lanes {
-    lanes(|lane| larger(a[lane], b[lane]))
-}
-
 /// The largest of sixteen.
 #[inline(always)]
 pub(crate) fn largest(lanes: &Lanes) -> f32 {
@@ -48,25 +50,18 @@ pub(crate) fn largest(lanes: &Lanes) -> f32 {
     larger(larger(a, b), larger(c, d))
 }
 
-/// Which of sixteen are at least this much, as a bit each.
-#[inline(always)]
-pub(crate) fn at_least(lanes: &Lanes, bound: f32) -> u16 {
-    let mut bits = 0u32;
-    for (lane, &value) in lanes.iter().enumerate() {
-        bits |= u32::from(value >= bound) << lane;
-    }
-    bits as u16
-}
-
 /// The places of the bits that are set, the lowest first.
 #[inline(always)]
-pub(crate) fn places(mut bits: u16) -> impl Iterator<Item = usize> {
+pub(crate) fn places(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let place = bits.trailing_zeros();
         bits &= bits.wrapping_sub(1);
-        (place < u16::BITS).then_some(place as usize)
+        (place < u64::BITS).then_some(place as usize)
     })
 }
+
+/// Added to a number, it leaves the nearest whole one in the low bits.
+const ROUND: f32 = 12_582_912.0;
 
 /// Exponential function, relative error below 1e-5, for arguments clamped to [-87, 80].
 ///
@@ -75,18 +70,19 @@ pub(crate) fn places(mut bits: u16) -> impl Iterator<Item = usize> {
 /// adding 1.5 * 2^23 is the classical trick described in Cephes and in Schraudolph, Neural
 /// Computation 11 (1999).
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0;
-    let clamped = larger(-larger(-x, -80.0), -87.0);
-    let t = clamped * std::f32::consts::LOG2_E;
-    let rounded = t + ROUND;
-    let f = (t - (rounded - ROUND)) * std::f32::consts::LN_2;
-    let series = 1.0
-        + f * (1.0
-            + f * (0.5
-                + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
-    let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23));
-    series * power
+pub(crate) fn exp<V: Vector>(x: V) -> V {
+    let all = V::splat;
+    let clamped = x.smaller(all(80.0)).larger(all(-87.0));
+    let t = clamped * all(std::f32::consts::LOG2_E);
+    let rounded = t + all(ROUND);
+    let f = (t - (rounded - all(ROUND))) * all(std::f32::consts::LN_2);
+    let mut series = all(1.0 / 120.0);
+    series = all(1.0 / 24.0) + f * series;
+    series = all(1.0 / 6.0) + f * series;
+    series = all(0.5) + f * series;
+    series = all(1.0) + f * series;
+    series = all(1.0) + f * series;
+    series * rounded.power_of_two()
 }
 
 /// Natural logarithm of a positive, normal number; absolute error below 3e-7 relative to its size.
@@ -108,15 +104,17 @@ pub(crate) fn ln(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wide::Plain;
 
     #[test]
     fn exp_follows_the_library() {
         for step in -870..800 {
             let x = step as f32 / 10.0 + 0.037;
             let exact = f64::from(x).exp();
-            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 1e-5, "exp({x})");
+            let found = exp(Plain::splat(x)).lanes()[3];
+            assert!((f64::from(found) / exact - 1.0).abs() < 1e-5, "exp({x})");
         }
-        assert!(exp(NOWHERE) < 1e-36);
+        assert!(exp(Plain::splat(NOWHERE)).lanes()[0] < 1e-36);
     }
 
     #[test]

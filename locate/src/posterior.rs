@@ -9,19 +9,26 @@ use site::FloorIndex;
 
 use crate::evidence::Evidence;
 use crate::grid::Grid;
-use crate::lanes::{LANES, Lanes, NOWHERE, at_least, exp, lanes, larger_lanes, largest, places};
+use crate::lanes::{LANES, NOWHERE, Row, exp, largest, places};
 use crate::limits::FINE_TILES_MAX;
 use crate::model::Model;
-use crate::wide::{self, Kernel};
+use crate::wide::{self, Kernel, Vector};
 
 mod moments;
 mod score;
 
 use moments::{Moments, Sums};
-use score::{Place, REACH_SQUARED, Scorer};
+use score::{OffsetSums, Place, REACH_SQUARED, Residuals, Scorer};
 
 /// Tiles this far below the best one, in nats, hold nothing worth adding.
 const DEPTH_NATS: f32 = 9.0;
+
+/// Blocks that the coarse pass scores together where the machine has room for their sums in its
+/// registers.
+const BLOCKS_AT_ONCE: usize = 2;
+
+/// Blocks whose tiles fill a word with a bit each.
+const WORD_BLOCKS: usize = u64::BITS as usize / LANES;
 
 /// Resolution in which the tiles to look at closely are chosen, in nats.
 const STEP_NATS: f32 = 0.5;
@@ -68,13 +75,11 @@ pub(crate) struct Posterior {
 /// Memory of the passes, reused for every fix.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    scores: Vec<Lanes>,
-    offsets: Vec<[Lanes; 2]>,
-    /// How well tiles within reach of the prior explain what was heard.
-    explained_near: Vec<Lanes>,
-    best_of_block: Vec<f32>,
-    /// Blocks with a tile that matters, in order.
+    scores: Vec<Row>,
+    offsets: Vec<OffsetSums>,
+    /// Blocks with a tile that matters, in order; behind them, anything.
     promising: Vec<usize>,
+    promising_len: usize,
     floors: Vec<Moments>,
 }
 
@@ -83,11 +88,10 @@ impl Scratch {
     pub(crate) fn new(model: &Model) -> Self {
         let blocks = model.map.grid.blocks.len();
         Self {
-            scores: vec![[NOWHERE; LANES]; blocks],
-            offsets: vec![[[0.0; LANES]; 2]; blocks],
-            explained_near: vec![[NOWHERE; LANES]; blocks],
-            best_of_block: vec![NOWHERE; blocks],
-            promising: Vec::with_capacity(blocks),
+            scores: vec![Row([NOWHERE; LANES]); blocks],
+            offsets: vec![[Row([0.0; LANES]); 2]; blocks],
+            promising: vec![0; blocks],
+            promising_len: 0,
             floors: vec![Moments::default(); model.storeys.len()],
         }
     }
@@ -102,90 +106,105 @@ impl Scratch {
     }
 
     #[inline(always)]
-    fn passes(&mut self, model: &Model, question: &Question<'_>) -> Posterior {
+    fn passes<V: Vector>(&mut self, model: &Model, question: &Question<'_>) -> Posterior {
         let grid = &model.map.grid;
         let scorer = Scorer::new(model, question);
-        let coarse = self.score_tiles(grid, &scorer);
-        self.find_promising(coarse.best);
-        let fine_from = self.fine_threshold(coarse.best);
+        let coarse = self.score_tiles::<V>(grid, &scorer);
+        self.find_promising::<V>(coarse.best);
+        let fine_from = self.fine_threshold::<V>(coarse.best);
         let reference = Reference {
             score: coarse.best,
-            place: self.best_place(grid, coarse.best),
+            place: self.best_place::<V>(grid, coarse.best),
         };
-        self.sum_up(grid, &scorer, fine_from, &reference);
+        self.sum_up::<V>(grid, &scorer, fine_from, &reference);
         let mut posterior = self.summarise(grid, question, &reference);
         posterior.surprise_nats = coarse.surprise_nats;
         posterior
     }
 
     #[inline(always)]
-    fn score_tiles(&mut self, grid: &Grid, scorer: &Scorer<'_>) -> CoarsePass {
-        let (mut best, mut likeliest) = ([NOWHERE; LANES], [NOWHERE; LANES]);
+    fn score_tiles<V: Vector>(&mut self, grid: &Grid, scorer: &Scorer<'_>) -> CoarsePass {
+        let mut most = Most {
+            score: V::splat(NOWHERE),
+            explained: V::splat(NOWHERE),
+            explained_near: V::splat(NOWHERE),
+        };
         for (floor, blocks) in grid.floors.iter().enumerate() {
-            for block in blocks.clone() {
-                let tiles = &grid.blocks[block];
-                let place = Place {
-                    floor,
-                    x_m: &tiles.x_m,
-                    y_m: &tiles.y_m,
-                };
-                let likelihood = scorer.tiles(block, &place);
-                let prior = scorer.prior(&place);
-                let explained = lanes(|lane| {
-                    if tiles.log_cells[lane] >= 0.0 {
-                        likelihood.log[lane]
-                    } else {
-                        NOWHERE
-                    }
-                });
-                self.explained_near[block] = lanes(|lane| {
-                    if prior.away_squared[lane] < REACH_SQUARED {
-                        explained[lane]
-                    } else {
-                        NOWHERE
-                    }
-                });
-                let scores =
-                    lanes(|lane| explained[lane] + prior.log[lane] + tiles.log_cells[lane]);
-                likeliest = larger_lanes(&likeliest, &explained);
-                best = larger_lanes(&best, &scores);
-                self.scores[block] = scores;
-                self.offsets[block] = likelihood.offset_sums;
-                self.best_of_block[block] = largest(&scores);
+            let mut next = blocks.start;
+            while V::IS_ROOMY && next + BLOCKS_AT_ONCE <= blocks.end {
+                self.score_blocks::<V, BLOCKS_AT_ONCE>(grid, scorer, floor, next, &mut most);
+                next += BLOCKS_AT_ONCE;
+            }
+            for block in next..blocks.end {
+                self.score_blocks::<V, 1>(grid, scorer, floor, block, &mut most);
             }
         }
+        let most_near = largest(&most.explained_near.lanes());
         CoarsePass {
-            best: largest(&best),
-            surprise_nats: largest(&likeliest) - self.likeliest_near(),
+            best: largest(&most.score.lanes()),
+            surprise_nats: largest(&most.explained.lanes()) - most_near,
         }
     }
 
-    /// A loop of its own: beside the maxima of the first one the compiler would no longer see lanes.
     #[inline(always)]
-    fn likeliest_near(&self) -> f32 {
-        let near = self.explained_near.iter();
-        largest(&near.fold([NOWHERE; LANES], |most, here| larger_lanes(&most, here)))
+    fn score_blocks<V: Vector, const N: usize>(
+        &mut self,
+        grid: &Grid,
+        scorer: &Scorer<'_>,
+        floor: usize,
+        first: usize,
+        most: &mut Most<V>,
+    ) {
+        let floor_log = scorer.floor_log(floor);
+        let residuals: [Residuals<V>; N] = scorer.residuals_of_tiles(first);
+        for (block, residuals) in (first..).zip(&residuals) {
+            let tiles = &grid.blocks[block];
+            let place = Place {
+                floor,
+                x_m: &tiles.x_m,
+                y_m: &tiles.y_m,
+            };
+            let offsets = &mut self.offsets[block];
+            let likelihood = scorer.tiles(block, &place, residuals, offsets);
+            let prior = scorer.prior(floor_log, V::load(&tiles.x_m), V::load(&tiles.y_m));
+            let (nowhere, log_cells) = (V::splat(NOWHERE), V::load(&tiles.log_cells));
+            let explained = log_cells.where_less(V::splat(0.0), nowhere, likelihood);
+            let reach = V::splat(REACH_SQUARED);
+            let near = prior.away_squared.where_less(reach, explained, nowhere);
+            let score = explained + prior.log + log_cells;
+            most.explained = most.explained.larger(explained);
+            most.explained_near = most.explained_near.larger(near);
+            most.score = most.score.larger(score);
+            score.store(&mut self.scores[block].0);
+        }
     }
 
-    fn find_promising(&mut self, best: f32) {
-        self.promising.clear();
-        for (block, &best_here) in self.best_of_block.iter().enumerate() {
-            if best_here > best - DEPTH_NATS {
-                self.promising.push(block);
-            }
+    /// Without a branch: which blocks they are is as good as random.
+    #[inline(always)]
+    fn find_promising<V: Vector>(&mut self, best: f32) {
+        let bound = V::splat(best - DEPTH_NATS);
+        let mut len = 0;
+        for (block, scores) in self.scores.iter().enumerate() {
+            self.promising[len] = block;
+            len += usize::from(V::load(&scores.0).at_least(bound) != 0);
         }
+        self.promising_len = len;
+    }
+
+    fn promising(&self) -> &[usize] {
+        &self.promising[..self.promising_len]
     }
 
     /// The score from which tiles are looked at cell by cell: as deep as [`FINE_TILES_MAX`] allows,
     /// in steps.
     #[inline(always)]
-    fn fine_threshold(&self, best: f32) -> f32 {
+    fn fine_threshold<V: Vector>(&self, best: f32) -> f32 {
         // More steps hold no fewer tiles, so halving finds how many hold few enough. The best step
         // is looked at in any case: a flat posterior then costs more, not less truth.
         let (mut steps, mut too_many) = (1, STEPS + 1);
         while steps + 1 < too_many {
             let middle = (steps + too_many) / 2;
-            if self.tiles_within(best, STEP_NATS * middle as f32) <= FINE_TILES_MAX {
+            if self.tiles_from::<V>(best - STEP_NATS * middle as f32) <= FINE_TILES_MAX {
                 steps = middle;
             } else {
                 too_many = middle;
@@ -194,56 +213,72 @@ impl Scratch {
         best - STEP_NATS * steps as f32
     }
 
-    /// How many tiles score less than this below the best.
+    /// How many tiles score at least this.
     #[inline(always)]
-    fn tiles_within(&self, best: f32, depth_nats: f32) -> usize {
-        let mut counts = [0u32; LANES];
-        for &block in &self.promising {
-            let scores = &self.scores[block];
-            for lane in 0..LANES {
-                counts[lane] += u32::from(best - scores[lane] < depth_nats);
-            }
-        }
-        counts.iter().sum::<u32>() as usize
+    fn tiles_from<V: Vector>(&self, bound: f32) -> usize {
+        let count = |&block: &usize| self.at_least::<V>(block, bound).count_ones() as usize;
+        self.promising().iter().map(count).sum()
     }
 
-    fn best_place(&self, grid: &Grid, best: f32) -> [f32; 2] {
-        for &block in &self.promising {
-            if self.best_of_block[block] >= best {
-                let here = |&score: &f32| score >= best;
-                let lane = self.scores[block].iter().position(here).unwrap_or(0);
+    /// The tiles of a block that score at least this, as a bit each.
+    #[inline(always)]
+    fn at_least<V: Vector>(&self, block: usize, bound: f32) -> u16 {
+        V::load(&self.scores[block].0).at_least(V::splat(bound))
+    }
+
+    #[inline(always)]
+    fn best_place<V: Vector>(&self, grid: &Grid, best: f32) -> [f32; 2] {
+        for &block in self.promising() {
+            let bits = self.at_least::<V>(block, best);
+            if let Some(lane) = places(bits.into()).next() {
                 return [grid.blocks[block].x_m[lane], grid.blocks[block].y_m[lane]];
             }
         }
         [0.0; 2]
     }
 
+    /// The tiles of these blocks that are looked at cell by cell, as a bit each.
+    #[inline(always)]
+    fn fine_tiles<V: Vector>(&self, blocks: &[usize], fine_from: f32) -> u64 {
+        let (mut bits, mut shift) = (0, 0);
+        for &block in blocks {
+            bits |= u64::from(self.at_least::<V>(block, fine_from)) << shift;
+            shift += LANES;
+        }
+        bits
+    }
+
     /// Adds up the places floor by floor: tiles above the threshold cell by cell, the others as
     /// they are.
     #[inline(always)]
-    fn sum_up(&mut self, grid: &Grid, scorer: &Scorer<'_>, fine_from: f32, reference: &Reference) {
+    fn sum_up<V: Vector>(
+        &mut self,
+        grid: &Grid,
+        scorer: &Scorer<'_>,
+        fine_from: f32,
+        reference: &Reference,
+    ) {
         let depth_from = reference.score - DEPTH_NATS;
-        let mut promising = self.promising.as_slice();
+        let none = V::splat(0.0);
+        let mut promising = &self.promising[..self.promising_len];
         for (floor, blocks) in grid.floors.iter().enumerate() {
-            let mut sums = Sums::new(reference.place);
-            while let Some((&block, rest)) = promising.split_first()
-                && block < blocks.end
-            {
-                promising = rest;
-                let scores = &self.scores[block];
+            let floor_log = scorer.floor_log(floor);
+            let mut sums = Sums::<V>::new(reference.place);
+            let here = promising.partition_point(|&block| block < blocks.end);
+            let (here, others) = promising.split_at(here);
+            promising = others;
+            for &block in here {
                 let tiles = &grid.blocks[block];
-                let weights = lanes(|lane| {
-                    let score = scores[lane];
-                    let weight = exp(score - reference.score);
-                    if score > depth_from && score < fine_from {
-                        weight
-                    } else {
-                        0.0
-                    }
-                });
-                sums.add_tiles(&weights, &tiles.x_m, &tiles.y_m, &self.offsets[block]);
-                for lane in places(at_least(scores, fine_from)) {
-                    let tile_index = block * LANES + lane;
+                let score = V::load(&self.scores[block].0);
+                let weight = exp(score - V::splat(reference.score));
+                let deep = score.where_less(V::splat(depth_from), none, weight);
+                let weight = score.where_less(V::splat(fine_from), deep, none);
+                let (x_m, y_m) = (V::load(&tiles.x_m), V::load(&tiles.y_m));
+                sums.add_tiles(weight, x_m, y_m, &self.offsets[block]);
+            }
+            for blocks in here.chunks(WORD_BLOCKS) {
+                for bit in places(self.fine_tiles::<V>(blocks, fine_from)) {
+                    let tile_index = blocks[bit / LANES] * LANES + bit % LANES;
                     let tile = &grid.tiles[tile_index];
                     let (x_m, y_m) = tile.cell_middles(grid.cell_m as f32);
                     let place = Place {
@@ -251,13 +286,15 @@ impl Scratch {
                         x_m: &x_m,
                         y_m: &y_m,
                     };
-                    let cells = scorer.cells(tile_index, &place);
-                    let prior = scorer.prior(&place);
-                    let allowed = tile.log_allowed();
-                    let weights = lanes(|cell| {
-                        exp(cells.log[cell] + prior.log[cell] + allowed[cell] - reference.score)
-                    });
-                    sums.add_cells(&weights, &x_m, &y_m, &cells.offset_sums);
+                    let mut offsets = [Row([0.0; LANES]); 2];
+                    let mut log: V = scorer.cells(tile_index, &place, &mut offsets);
+                    let (x_m, y_m) = (V::load(&x_m), V::load(&y_m));
+                    log = log + scorer.prior(floor_log, x_m, y_m).log;
+                    if tile.allowed != u16::MAX {
+                        log = log + V::load(&tile.log_allowed());
+                    }
+                    let weight = exp(log - V::splat(reference.score));
+                    sums.add_cells(weight, x_m, y_m, &offsets);
                 }
             }
             self.floors[floor] = sums.moments((4.0 * grid.cell_m).powi(2) / 12.0);
@@ -303,9 +340,18 @@ impl Kernel for Solve<'_> {
     type Answer = Posterior;
 
     #[inline(always)]
-    fn compute(self) -> Posterior {
-        self.scratch.passes(self.model, self.question)
+    fn compute<V: Vector>(self) -> Posterior {
+        self.scratch.passes::<V>(self.model, self.question)
     }
+}
+
+/// The most of all tiles, in sixteen parts.
+struct Most<V> {
+    score: V,
+    /// How well they explain what was heard.
+    explained: V,
+    /// The same of those within reach of the prior.
+    explained_near: V,
 }
 
 /// What the coarse pass found.

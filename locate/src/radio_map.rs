@@ -8,7 +8,7 @@ use nalgebra::Point3;
 use site::{Anchor, RadioIndex, Site};
 
 use crate::grid::Grid;
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::{LANES, Lanes, Row};
 use crate::limits;
 use crate::path_loss::{PathLoss, obstruction};
 use crate::shadow_map::Field;
@@ -102,10 +102,16 @@ impl RadioMap {
         map
     }
 
-    /// A radio's values in a block of sixteen tiles.
+    /// A radio's values in so many blocks of sixteen tiles, from one on.
     #[inline(always)]
-    pub(crate) fn coarse(&self, radio: RadioIndex, block: usize) -> &Lanes {
-        self.rssi.coarse(usize::from(radio.0), block)
+    pub(crate) fn coarse_run<const N: usize>(&self, radio: RadioIndex, first: usize) -> &[Row; N] {
+        self.rssi.coarse_run(usize::from(radio.0), first)
+    }
+
+    /// A radio's values in the cells of a tile, as a run of one.
+    #[inline(always)]
+    pub(crate) fn fine_run(&self, radio: RadioIndex, tile: usize) -> &[Row; 1] {
+        self.rssi.fine_run(usize::from(radio.0), tile)
     }
 
     /// A radio's values in the cells of a tile.

@@ -11,7 +11,7 @@ use ingest::{FixQueue, SentFix};
 const PORTION_LEN: usize = 4_096;
 
 /// How long the thread rests when the queue is empty: what it adds to a fix's latency.
-const REST: Duration = Duration::from_millis(5);
+const REST: Duration = Duration::from_millis(10);
 
 /// The running thread; it ends, with the queue emptied, when this is dropped.
 #[derive(Debug)]

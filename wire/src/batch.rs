@@ -5,6 +5,7 @@
 
 mod msgpack;
 mod ranges;
+mod reading;
 mod rows;
 mod short_rows;
 mod writer;
@@ -15,6 +16,7 @@ use crate::observation::Observation;
 use msgpack::Cursor;
 
 pub use ranges::{RANGE_BYTES, Ranges};
+pub use reading::Reading;
 pub use rows::{NOT_MEASURED, ROW_BYTES, RawRow, Row, Rows};
 pub use short_rows::{RawShortRow, SHORT_AGE_MS_MAX, SHORT_ID_MAX, SHORT_ROW_BYTES, ShortRows};
 pub use writer::{BatchWriter, HEADER_BYTES_MAX, rows_max, short_rows_max};

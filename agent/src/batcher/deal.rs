@@ -1,15 +1,14 @@
 //! Deals the observations of a burst to batches, so that no client loses much with any one of them.
 
 mod key;
+mod met;
 mod sort;
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
-use wire::Observation;
-
-use super::RowsMax;
+use super::{Queue, RowsMax, Waiting};
 use key::Key;
+use met::Met;
 
 /// A burst, dealt: batches in the order in which they leave. The observations stay where they are,
 /// at the front of the batcher's queue; here is only their order.
@@ -20,16 +19,24 @@ use key::Key;
 /// datagram; in a burst a client is among one of them. Among each, two observations of a client are
 /// neighbours only if the client has more than half of them: they are rotated so that the client with most
 /// observations comes first, and fill the even places and then the odd ones. Nobody else can then
-/// reach from the even places to a neighbouring odd one. Where no client has two in a batch, which
-/// is the rule, short ids just ascend: the node walks its table in one direction.
+/// reach from the even places to a neighbouring odd one. Where no client has two in a batch, short
+/// ids just ascend: the node walks its table in one direction.
+///
+/// **Plain bursts.** Mostly no client is in a burst twice, one radio heard all, and all go by ids of
+/// one kind. There is nothing to spread then: they leave as they came, cut into batches of even
+/// length. Sources name clients in much the same order each time, and so short ids nearly ascend.
 #[derive(Debug, Default)]
 pub(super) struct Deal {
-    /// The burst in the order in which it leaves; first filled in the order of the queue.
+    /// Observations at the front of the queue that belong to the burst, left or not.
+    burst: usize,
+    burst_max: usize,
+    /// The burst in the order in which it leaves; empty when that is the order of the queue.
     order: Vec<Key>,
     scratch: Vec<Key>,
-    /// Where each batch ends in `order`.
+    met: Met,
+    /// Where each batch ends in that order.
     ends: Vec<usize>,
-    /// The first of `ends` that has not left, and of `order`.
+    /// The first of `ends` that has not left, and of the burst.
     batch: usize,
     next: usize,
     heard_first_us: u64,
@@ -55,27 +62,33 @@ pub(super) struct Mix {
 }
 
 impl Deal {
-    pub(super) fn with_capacity(observations: usize) -> Self {
+    /// For bursts of at most so many observations, and of so many that go by full ids only, and for
+    /// short ids below this.
+    pub(super) fn new(burst_max: usize, full_max: usize, short_ids_max: usize) -> Self {
         Self {
-            order: Vec::with_capacity(observations),
-            scratch: Vec::with_capacity(observations),
+            burst_max,
+            order: Vec::with_capacity(burst_max),
+            scratch: Vec::with_capacity(burst_max),
             ends: Vec::with_capacity(wire::limits::RADIOS_MAX),
+            met: Met::new(short_ids_max, full_max),
             ..Self::default()
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.next == self.order.len()
-    }
-
-    /// Observations that have not left.
-    pub(super) fn len(&self) -> usize {
-        self.order.len() - self.next
+        self.next == self.burst
     }
 
     /// Observations at the front of the queue that belong to the burst, left or not.
+    #[inline]
     pub(super) fn burst(&self) -> usize {
-        self.order.len()
+        self.burst
+    }
+
+    /// Observations of the burst that have left.
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        self.next
     }
 
     /// When the earliest and the latest of the burst were heard.
@@ -83,16 +96,32 @@ impl Deal {
         (self.heard_first_us, self.heard_last_us)
     }
 
-    /// What has not left.
-    pub(super) fn iter<'a>(
-        &'a self,
-        queue: &'a VecDeque<Observation>,
-    ) -> impl Iterator<Item = &'a Observation> {
-        let left = self.order[self.next..].iter();
-        left.filter_map(|key| queue.get(key.index()))
+    /// Where in the queue that lies which has not left.
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        (self.next..self.burst).map(|place| self.index(place))
+    }
+
+    /// What is left of the next batch: where in the queue it lies.
+    pub(super) fn batch(&self) -> impl Iterator<Item = usize> + Clone {
+        self.places().map(|place| self.index(place))
+    }
+
+    /// [`Deal::batch`] where that is one stretch of the queue whose ids are of one kind, without ranges.
+    pub(super) fn plain_batch(&self) -> Option<Range<usize>> {
+        self.order.is_empty().then(|| self.places())
+    }
+
+    fn places(&self) -> Range<usize> {
+        self.next..self.ends.get(self.batch).copied().unwrap_or(self.next)
+    }
+
+    /// Where in the queue that lies which leaves as number `place`.
+    fn index(&self, place: usize) -> usize {
+        self.order.get(place).map_or(place, |key| key.index())
     }
 
     pub(super) fn clear(&mut self) {
+        self.burst = 0;
         self.order.clear();
         self.ends.clear();
         self.batch = 0;
@@ -101,39 +130,46 @@ impl Deal {
 
     /// Deals what is due at the front of `queue`; the deal was empty. `short_id` is asked for each
     /// in turn.
+    ///
+    /// A few short passes over what lies in the processor's caches cost less than one that does all.
     pub(super) fn deal(
         &mut self,
-        queue: &VecDeque<Observation>,
+        queue: &mut Queue,
         due: Due,
         rows_max: &RowsMax,
-        mut short_id: impl FnMut(&Observation) -> Option<u32>,
+        short_id: impl FnMut(&Waiting) -> Option<u32>,
     ) -> Mix {
         debug_assert!(self.is_empty());
         self.clear();
         let room = due.batches_max * rows_max.datagram();
-        let (mut used, mut short, mut ranges) = (0, 0, false);
-        let (mut heard_first_us, mut heard_last_us) = (u64::MAX, 0);
-        let mut order = std::mem::take(&mut self.order);
-        let (front, back) = queue.as_slices();
-        let observations = front.iter().chain(back).take(order.capacity()).enumerate();
-        order.extend(observations.map_while(|(index, observation)| {
-            if index >= due.at_least && observation.heard_at_us > due.until_us {
-                return None;
-            }
-            let short_id = short_id(observation);
-            let has_range = observation.range.is_some();
-            used += rows_max.row(short_id.is_some(), has_range);
-            if used > room && index > 0 {
-                return None;
-            }
-            short += usize::from(short_id.is_some());
-            ranges |= has_range;
-            heard_first_us = heard_first_us.min(observation.heard_at_us);
-            heard_last_us = heard_last_us.max(observation.heard_at_us);
-            Some(Key::new(index, observation, short_id))
-        }));
-        self.order = order;
-        (self.heard_first_us, self.heard_last_us) = (heard_first_us, heard_last_us);
+        let count_max = self.burst_max.min(room / rows_max.row(true, false)).max(1);
+        let look = Look::at(queue, &due, count_max);
+        (self.heard_first_us, self.heard_last_us) = (look.heard_first_us, look.heard_last_us);
+        let mix = name(queue, look.due, room, rows_max, short_id);
+        self.burst = mix.full + mix.short;
+        let one_kind = mix.full == 0 || mix.short == 0;
+        if look.alike
+            && !look.ranges
+            && one_kind
+            && !self.met.comes_twice(queue.range(0..self.burst))
+        {
+            self.cut(mix, rows_max);
+        } else {
+            self.spread(queue, look.ranges, rows_max);
+        }
+        mix
+    }
+
+    /// Cuts a plain burst into batches of even length.
+    fn cut(&mut self, mix: Mix, rows_max: &RowsMax) {
+        let batches = rows_max.batches(mix.full, mix.short, false);
+        let ends = (1..=batches).map(|batch| batch * self.burst / batches);
+        self.ends.extend(ends);
+    }
+
+    /// Spreads a burst in which clients come twice, or in which not all are of one kind.
+    fn spread(&mut self, queue: &Queue, ranges: bool, rows_max: &RowsMax) {
+        self.list(queue);
         sort::sort(&mut self.order, &mut self.scratch);
         // What is sorted is dealt from one list to the other.
         std::mem::swap(&mut self.order, &mut self.scratch);
@@ -145,23 +181,26 @@ impl Deal {
             self.deal_radio(from..from + of_radio, queue, ranges, rows_max);
             from += of_radio;
         }
-        Mix {
-            full: self.order.len() - short,
-            short,
-        }
+    }
+
+    /// Lists the burst in the order of the queue.
+    fn list(&mut self, queue: &Queue) {
+        let burst = queue.range(0..self.burst).enumerate();
+        self.order
+            .extend(burst.map(|(index, waiting)| Key::new(index, waiting)));
     }
 
     /// Deals the sorted observations of one radio, which lie in `scratch`.
     fn deal_radio(
         &mut self,
         of_radio: Range<usize>,
-        queue: &VecDeque<Observation>,
+        queue: &Queue,
         ranges: bool,
         rows_max: &RowsMax,
     ) {
         let sorted = &self.scratch[of_radio];
         let order = &mut self.order;
-        let has_range = |key: &Key| queue[key.index()].range.is_some();
+        let has_range = |key: &Key| queue.get(key.index()).is_some_and(Waiting::has_range);
         let ranges = ranges && sorted.iter().any(has_range);
         let (full, short) = sorted.split_at(sorted.partition_point(|key| !key.is_short()));
         let batches = rows_max.batches(full.len(), short.len(), ranges);
@@ -175,22 +214,19 @@ impl Deal {
         }
     }
 
-    /// What is left of the next batch.
-    pub(super) fn batch<'a>(
-        &'a self,
-        queue: &'a VecDeque<Observation>,
-    ) -> impl Iterator<Item = (&'a Observation, Option<u32>)> + Clone {
-        let end = self.ends.get(self.batch).copied().unwrap_or(self.next);
-        let keys = self.order[self.next..end].iter();
-        keys.map(|key| (&queue[key.index()], key.short_id()))
-    }
-
     /// Removes those observations of the next batch that are `unwanted`; returns how many.
-    pub(super) fn discard_from_batch(&mut self, unwanted: impl Fn(usize) -> bool) -> usize {
-        let end = self.ends.get(self.batch).copied().unwrap_or(self.next);
-        let mut kept_from = end;
-        for from in (self.next..end).rev() {
-            if !unwanted(self.order[from].index()) {
+    pub(super) fn discard_from_batch(
+        &mut self,
+        queue: &Queue,
+        unwanted: impl Fn(&Waiting) -> bool,
+    ) -> usize {
+        if self.order.is_empty() {
+            self.list(queue);
+        }
+        let places = self.places();
+        let mut kept_from = places.end;
+        for from in places.rev() {
+            if !queue.get(self.order[from].index()).is_some_and(&unwanted) {
                 kept_from -= 1;
                 self.order[kept_from] = self.order[from];
             }
@@ -220,18 +256,80 @@ impl Deal {
     }
 
     /// Leaves in the queue what has not left, and nothing else of the burst.
-    pub(super) fn give_back(&mut self, queue: &mut VecDeque<Observation>) {
+    pub(super) fn give_back(&mut self, queue: &mut Queue) {
+        let burst = self.burst;
+        if self.order.is_empty() {
+            self.list(queue);
+        }
         let left = &mut self.order[self.next..];
         left.sort_unstable_by_key(|key| key.index());
-        // The last one left goes to the last place of the burst and so on: always one at or behind
-        // its own, so nothing is overwritten that is still to be moved.
-        let mut to = self.next + left.len();
-        for key in left.iter().rev() {
-            to -= 1;
-            queue[to] = queue[key.index()];
-        }
-        queue.drain(..to);
+        let mut left = left.iter().map(|key| key.index()).peekable();
+        queue.retain(|index, _| index >= burst || left.next_if_eq(&index).is_some());
         self.clear();
+    }
+}
+
+/// What may belong to a burst, before it is known who goes by a short id.
+#[derive(Debug)]
+struct Look {
+    /// So many, if there is room for them.
+    due: usize,
+    heard_first_us: u64,
+    heard_last_us: u64,
+    /// One radio heard all.
+    alike: bool,
+    /// There are some with a range.
+    ranges: bool,
+}
+
+impl Look {
+    fn at(queue: &Queue, due: &Due, count_max: usize) -> Self {
+        let radio = queue.get(0).map_or(0, Waiting::radio);
+        let (mut heard_first_us, mut heard_last_us) = (u64::MAX, 0);
+        let (mut count, mut alike, mut ranges) = (0, true, false);
+        for waiting in queue.range(0..count_max.min(queue.len())) {
+            let heard_at_us = waiting.heard_at_us();
+            if heard_at_us > due.until_us && count >= due.at_least {
+                break;
+            }
+            count += 1;
+            heard_first_us = heard_first_us.min(heard_at_us);
+            heard_last_us = heard_last_us.max(heard_at_us);
+            alike &= waiting.radio() == radio;
+            ranges |= waiting.has_range();
+        }
+        Self {
+            due: count,
+            heard_first_us,
+            heard_last_us,
+            alike,
+            ranges,
+        }
+    }
+}
+
+/// Gives those that are due their short ids while there is room for their rows; at least to one.
+fn name(
+    queue: &mut Queue,
+    due: usize,
+    room: usize,
+    rows_max: &RowsMax,
+    mut short_id: impl FnMut(&Waiting) -> Option<u32>,
+) -> Mix {
+    let (mut used, mut count, mut short) = (0, 0, 0);
+    for waiting in queue.range_mut(0..due) {
+        let short_id = short_id(waiting);
+        used += rows_max.row(short_id.is_some(), waiting.has_range());
+        if used > room && count > 0 {
+            break;
+        }
+        waiting.set_short_id(short_id);
+        count += 1;
+        short += usize::from(short_id.is_some());
+    }
+    Mix {
+        full: count - short,
+        short,
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use wire::batch::{self, rows_max};
+use wire::batch::{self, Header, rows_max};
 use wire::{ClientId, Kind, Range};
 
 use super::*;
@@ -344,11 +344,9 @@ fn a_burst_of_short_rows_fills_as_many_datagrams() {
         let batches = known.poll_all(&mut batcher, START_US);
         let got: Vec<_> = batches.iter().map(|(_, [_, short])| short.len()).collect();
         assert_eq!(got, [rows; 10]);
-        let id_of = known.clients.iter().map(|(id, client)| (*client, *id));
-        let id_of: HashMap<_, _> = id_of.collect();
         for (_, [full, short]) in batches {
             assert!(full.is_empty());
-            assert!(short.iter().map(|o| id_of[&o.client]).is_sorted());
+            assert!(short.iter().map(|o| o.client).is_sorted(), "as they came");
         }
     }
     assert_books_close(&batcher);
@@ -427,6 +425,41 @@ fn any_observations() -> impl Strategy<Value = Vec<(u64, u8, u64, bool)>> {
         (client, 0_u8..3, 0_u64..3, prop::bool::weighted(0.05)),
         0..1_500,
     )
+}
+
+/// What is heard in one round: of one kind, each client once, or anything.
+fn any_list() -> impl Strategy<Value = Vec<Observation>> {
+    let level = || prop::option::of(-127_i8..=127);
+    let reading = (level(), level(), any::<u8>(), 0_u8..8, any::<bool>());
+    let one = (0_u64..400, 0_u8..3, reading, prop::bool::weighted(0.05));
+    (prop::collection::vec(one, 0..400), any::<bool>()).prop_map(|(list, plain)| {
+        let list = (0..)
+            .zip(list)
+            .map(|(number, (client, radio, reading, ranges))| {
+                let (rssi_dbm, noise_dbm, channel, kind, associated) = reading;
+                let range = Range {
+                    distance_mm: i32::from(channel) - 9,
+                    deviation_mm: (channel > 99).then_some(7),
+                };
+                Observation {
+                    client: ClientId(if plain { number } else { client }),
+                    radio: if plain { 1 } else { radio },
+                    rssi_dbm,
+                    noise_dbm,
+                    channel,
+                    kind: if plain {
+                        Kind::Data
+                    } else {
+                        Kind::from_code(kind)
+                    },
+                    associated,
+                    randomised: !associated,
+                    range: (ranges && !plain).then_some(range),
+                    ..heard(0, 0)
+                }
+            });
+        list.collect()
+    })
 }
 
 proptest! {
@@ -513,6 +546,49 @@ proptest! {
             }
         }
         prop_assert_eq!(sent, 5 * input.len());
+    }
+
+    #[test]
+    fn what_leaves_is_what_was_heard(
+        lists in prop::collection::vec(any_list(), 1..5),
+        granted in 0_u32..150,
+        bytes in limits::DATAGRAM_BYTES_MIN..1_500,
+        late in prop_oneof![9 => Just(0), 1 => Just(6_000_000)],
+    ) {
+        let mut batcher = connected(BatcherLimits { age_max: Duration::from_secs(60), ..BatcherLimits::default() });
+        batcher.handle_short_ids(granted, START_US);
+        let mut known = Known::default();
+        let mut expected = Vec::new();
+        let mut got = Vec::new();
+        for (round, list) in (0..).zip(lists) {
+            let now_us = START_US + round * 8_000_000;
+            for (step, observation) in (0..).zip(list) {
+                let heard_at_us = now_us - 1_000 * (step % 7);
+                let observation = Observation { heard_at_us, ..observation };
+                batcher.handle_observation(observation);
+                expected.push(observation);
+            }
+            batcher.handle_flush();
+            // The path shrinks while a burst is on its way, which may take long.
+            let mut datagram = Vec::new();
+            if let Some(rows) = batcher.poll_batch(now_us, &mut datagram) {
+                let batch = batch::decode(&datagram).expect("our own batch");
+                prop_assert_eq!(batch.len(), rows);
+                got.extend(batch.resolved(|id| Some(known.clients[&id])));
+            }
+            batcher.handle_datagram_bytes_max(bytes);
+            let batches = known.poll_all(&mut batcher, now_us + late);
+            got.extend(batches.into_iter().flat_map(|(_, parts)| parts.concat()));
+            known.define(&mut batcher, now_us, usize::MAX);
+            batcher.handle_datagram_bytes_max(limits::DATAGRAM_BYTES_MAX);
+        }
+        let in_order = |observations: &mut Vec<Observation>| {
+            observations.sort_by_key(|o| (o.client, o.heard_at_us, o.radio, format!("{o:?}")));
+        };
+        in_order(&mut expected);
+        in_order(&mut got);
+        prop_assert_eq!(got, expected);
+        assert_books_close(&batcher);
     }
 
     #[test]

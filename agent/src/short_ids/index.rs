@@ -187,7 +187,7 @@ mod tests {
             // The inverse of the hash's factor: three homes that meet, and all tags.
             let inverse = 0xf1de_83e1_9937_733d_u64;
             let client = |i: u64| ClientId(inverse.wrapping_mul((i % 3) << 40 | i << 28));
-            let entry = |i| Entry { client: client(i), used: 0, state: State::Ready, follower: 0 };
+            let entry = |i| Entry { state: State::Ready, ..Entry::new(client(i), 0) };
             let entries: Vec<_> = (0..120).map(entry).collect();
             let mut index = Index::new(1_000);
             let mut known = [false; 120];

@@ -15,8 +15,10 @@ fn granted(ids: u32) -> ShortIds {
 
 /// A client is heard in a burst of its own.
 fn hear(short_ids: &mut ShortIds, client: u64, now_us: u64) -> Option<u32> {
-    short_ids.handle_burst(tick(now_us));
-    short_ids.handle_heard(ClientId(client), tick(now_us))
+    let mut burst = short_ids.handle_burst(tick(now_us));
+    let short_id = burst.handle_heard(ClientId(client));
+    burst.end();
+    short_id
 }
 
 fn hear_thrice(short_ids: &mut ShortIds, clients: std::ops::Range<u64>, now_us: u64) {
@@ -286,8 +288,7 @@ proptest! {
                 short_ids.handle_defined(&defined);
             }
             let client = ClientId(client * client);
-            short_ids.handle_burst(tick(now_us));
-            if let Some(id) = short_ids.handle_heard(client, tick(now_us)) {
+            if let Some(id) = hear(&mut short_ids, client.0, now_us) {
                 prop_assert!(id < grant);
                 let (meant, defined_us) = node.meanings[&id];
                 prop_assert_eq!(meant, client);

@@ -16,6 +16,24 @@ const DISTANCES: [i16; STAMPS] = [
     8, 9, 10, 11, 12, 13, 14, 15, 16,
 ];
 
+/// Stamps whose distances are more than one step from the next; from the first of the others on,
+/// stamps and distances run alike.
+const COARSE: usize = 11;
+const NEAR_MIN: i32 = DISTANCES[COARSE] as i32;
+const NEAR_MAX: i32 = DISTANCES[STAMPS - 1] as i32;
+
+/// Where each stamp from the second to that of [`NEAR_MIN`] begins: what is nearer to it than to
+/// the one before.
+const BEGINS: [i32; COARSE] = {
+    let mut begins = [0; COARSE];
+    let mut stamp = 0;
+    while stamp < COARSE {
+        begins[stamp] = (DISTANCES[stamp] as i32 + DISTANCES[stamp + 1] as i32).div_euclid(2) + 1;
+        stamp += 1;
+    }
+    begins
+};
+
 /// Where distance 0 lies in the table of stamps.
 const ZERO: i32 = 224;
 
@@ -59,6 +77,17 @@ impl Dial {
         let steps = (i32::from(heard.signed_steps_since(based_at)) * self.inverse) >> 16;
         let index = (steps + ZERO).clamp(0, 255);
         u32::from(self.stamps[index as usize])
+    }
+
+    /// As [`Dial::stamp`], by arithmetic alone: what vectors do for many at once.
+    #[inline(always)]
+    pub(super) fn stamp_by_counting(&self, heard: Moment, based_at: Moment) -> u32 {
+        let steps = (i32::from(heard.signed_steps_since(based_at)) * self.inverse) >> 16;
+        let near = steps.clamp(NEAR_MIN, NEAR_MAX) - NEAR_MIN + COARSE as i32;
+        let missed = BEGINS
+            .iter()
+            .fold(0, |missed, begins| missed + i32::from(steps < *begins));
+        (near - missed) as u32
     }
 
     /// The moment of a stamp: the middle of what it stands for.
@@ -150,6 +179,19 @@ mod tests {
         let based_at = Moment(60_000);
         let stamps = (-5_000..5_000).map(|steps| dial.stamp(based_at.after(steps), based_at));
         assert!(stamps.is_sorted());
+    }
+
+    #[test]
+    fn stamps_by_counting_are_those_of_the_table() {
+        let based_at = Moment(60_000);
+        for fix_hz in [0.02, 0.2, 1.0, 4.0] {
+            let dial = Dial::new(fix_hz);
+            for steps in i16::MIN..=i16::MAX {
+                let heard = based_at.after(steps);
+                let counted = dial.stamp_by_counting(heard, based_at);
+                assert_eq!(counted, dial.stamp(heard, based_at), "{fix_hz} Hz, {steps}");
+            }
+        }
     }
 
     #[test]

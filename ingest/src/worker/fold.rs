@@ -1,24 +1,34 @@
-//! Folding a batch: three passes, so that the cache misses of all rows overlap.
+//! Folding a batch: three steps, so that the cache misses of many rows overlap.
 //!
-//! The first pass asks for what tells where clients are (the directory's buckets, the dictionary's
-//! entries), the second reads it and asks for the lines, the third folds. While one row's line is
-//! on its way, so are the others'.
+//! The first asks for what tells where clients are (the directory's buckets, the dictionary's
+//! entries), the second reads it and asks for the lines, the third folds. With wide vectors rows take
+//! them in groups, each some groups ahead of the next step: while lines are on their way, others are
+//! folded, sixteen at once.
 
 use wire::batch::{Batch, ROW_BYTES, SHORT_ROW_BYTES};
 use wire::limits::BATCH_BYTES_MAX;
 
+use super::columns::{Columns, Naming, Places};
+use super::group::ROWS_FEW_MAX;
 use super::rows::{Measured, Named, Row, Times, check, for_each_row};
 use crate::books::DropReason;
 use crate::dictionary::{Dictionary, seconds};
-use crate::line::Line;
-use crate::machine::{Words, Work, run};
+use crate::line::{Line, Sightings};
+use crate::machine::{GROUP, Words, Work, run};
 use crate::moment::Moment;
-use crate::shard::Shard;
+use crate::shard::{ALL_LANES, Shard};
 use crate::table::NOWHERE;
 
-/// Most full rows of a datagram, and most short ones.
-const ROWS_MAX: usize = BATCH_BYTES_MAX / ROW_BYTES + 1;
-const SHORT_ROWS_MAX: usize = BATCH_BYTES_MAX / SHORT_ROW_BYTES + 1;
+/// Most groups of full rows in a datagram, and of short ones.
+const GROUPS_MAX: usize = (BATCH_BYTES_MAX / ROW_BYTES).div_ceil(GROUP);
+const SHORT_GROUPS_MAX: usize = (BATCH_BYTES_MAX / SHORT_ROW_BYTES).div_ceil(GROUP);
+
+/// Groups that are asked for before they are looked up, and looked up before they are folded.
+const ASK_AHEAD: usize = 2;
+const FIND_AHEAD: usize = 2;
+
+/// Fewest rows of a group that are cheaper together than one by one.
+const TOGETHER_MIN: usize = 4;
 
 /// What the rows of one batch go into, and what they have in common.
 pub(super) struct Fold<'a, D> {
@@ -46,10 +56,13 @@ impl<D: FnMut(DropReason)> Work for Plainly<'_, '_, '_, D> {
     fn work<W: Words>(self) -> u64 {
         let mut folded = 0;
         if !self.batch.rows.is_empty() {
-            folded += self.fold.fold_full::<W>(self.batch);
+            folded += self
+                .fold
+                .fold_rows::<W, _, GROUPS_MAX>(self.batch.rows.raw(), 0);
         }
         if !self.batch.short_rows.is_empty() {
-            folded += self.fold.fold_short::<W>(self.batch);
+            let (rows, first) = (self.batch.short_rows.raw(), self.batch.rows.len());
+            folded += self.fold.fold_rows::<W, _, SHORT_GROUPS_MAX>(rows, first);
         }
         folded
     }
@@ -58,97 +71,146 @@ impl<D: FnMut(DropReason)> Work for Plainly<'_, '_, '_, D> {
 impl<D: FnMut(DropReason)> Fold<'_, D> {
     /// Folds a batch; returns how many rows were folded.
     pub(super) fn fold(&mut self, batch: &Batch<'_>) -> u64 {
-        if !batch.ranges.is_empty() {
+        if !batch.ranges.is_empty() || batch.len() <= ROWS_FEW_MAX {
             return self.fold_slowly(batch);
         }
         run(Plainly { fold: self, batch })
     }
 
+    /// Folds full or short rows, the first of which has this number in the batch.
     #[inline(always)]
-    fn fold_full<W: Words>(&mut self, batch: &Batch<'_>) -> u64 {
-        let now = Moment::from_us(self.now_us);
-        let mut indices = [NOWHERE; ROWS_MAX];
-        for row in batch.rows.raw() {
-            self.shard.prefetch(Line::key_of(row.client()));
-        }
-        for (index, row) in indices.iter_mut().zip(batch.rows.raw()) {
-            if Measured::from(row).is_plain(&self.times)
-                && let Some(found) = self.shard.place(Line::key_of(row.client()), now)
-            {
-                self.shard.prefetch_line(found);
-                *index = found;
-            }
-        }
-        let mut folded = 0;
-        for (index, row) in indices.into_iter().zip(batch.rows.raw()) {
-            let measured = Measured::from(row);
-            if index == NOWHERE {
-                folded += self.fold_odd(Named::Full(row.client()), measured);
-                continue;
-            }
-            let heard = Moment::from_us(self.times.heard_us(measured.age_ms));
-            self.shard
-                .fold_level::<W>(index, self.radio, measured.rssi_dbm(), heard);
-            folded += 1;
-        }
-        if let Some(row) = self.follow
-            && let Some(age_ms) = batch.rows.row(row).map(|row| row.age_ms)
+    fn fold_rows<W: Words, R: Naming, const N: usize>(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = R> + Clone,
+        first: usize,
+    ) -> u64 {
+        let mut places = Places::<N>::new();
+        let folded = if W::IS_WIDE {
+            self.fold_in_groups::<W, R, N>(rows.clone(), &mut places)
+        } else {
+            self.fold_in_passes::<W, R, N>(rows.clone(), &mut places)
+        };
+        if let Some(number) = self.follow.and_then(|row| row.checked_sub(first))
+            && let Some(row) = rows.clone().nth(number)
         {
-            self.follow_row(indices.get(row).copied().unwrap_or(NOWHERE), age_ms);
+            let (index, mark) = places.place(number);
+            if !R::MAY_BE_ANOTHER || self.shard.bears(index, mark) {
+                let heard_us = self.times.heard_us(row.measured().age_ms);
+                self.shard.follow(index, self.radio, heard_us);
+            }
         }
         folded
     }
 
+    /// Takes all rows through one step before the next, each alone: without wide vectors, groups
+    /// only cost.
     #[inline(always)]
-    fn fold_short<W: Words>(&mut self, batch: &Batch<'_>) -> u64 {
-        let now_s = seconds(self.now_us);
-        // Two arrays: one of pairs would be filled value by value, for every datagram.
-        let mut indices = [NOWHERE; SHORT_ROWS_MAX];
-        let mut marks = [0; SHORT_ROWS_MAX];
-        for row in batch.short_rows.raw() {
-            self.dictionary.prefetch(row.short_id());
+    fn fold_in_passes<W: Words, R: Naming, const N: usize>(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = R> + Clone,
+        places: &mut Places<N>,
+    ) -> u64 {
+        for row in rows.clone() {
+            row.ask(self.shard, self.dictionary);
         }
-        let places = indices.iter_mut().zip(&mut marks);
-        for ((index, mark), row) in places.zip(batch.short_rows.raw()) {
-            if Measured::from(row).is_plain(&self.times)
-                && let Some(entry) = self.dictionary.resolve(row.short_id(), now_s)
-            {
-                self.shard.prefetch_line(entry.index);
-                (*index, *mark) = (entry.index, entry.mark);
-            }
-        }
+        let times = self.times;
+        let checked = rows.clone();
+        let checked = checked.map(|row| (row, row.measured().is_plain(&times)));
+        let tables = (&mut *self.shard, &mut *self.dictionary);
+        places.find::<W, R>(0, checked, tables, self.now_us);
         let mut folded = 0;
-        let places = indices.iter().copied().zip(marks);
-        for (place, row) in places.zip(batch.short_rows.raw()) {
-            let measured = Measured::from(row);
+        for (place, row) in places.iter().zip(rows) {
+            let measured = row.measured();
             let heard = Moment::from_us(self.times.heard_us(measured.age_ms));
-            if self
-                .shard
-                .fold_marked::<W>(place, self.radio, measured.rssi_dbm(), heard)
-            {
-                folded += 1;
+            folded += if self.fold_at::<W, R>(place, measured.rssi_dbm(), heard) {
+                1
             } else {
-                folded += self.fold_odd(Named::Short(row.short_id()), measured);
-            }
+                self.fold_odd(row.named(), measured)
+            };
         }
-        if let Some(row) = self
-            .follow
-            .and_then(|row| row.checked_sub(batch.rows.len()))
-            && let Some(short_row) = batch.short_rows.row(row)
-        {
-            let index = indices.get(row).copied().unwrap_or(NOWHERE);
-            let mark = marks.get(row).copied().unwrap_or(0);
-            if self.shard.bears(index, mark) {
-                self.follow_row(index, short_row.age_ms());
+        folded
+    }
+
+    /// Takes rows through the steps in groups, each some ahead of the next.
+    #[inline(always)]
+    fn fold_in_groups<W: Words, R: Naming, const N: usize>(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = R> + Clone,
+        places: &mut Places<N>,
+    ) -> u64 {
+        let columns = Columns::<N>::new(rows.clone(), self.times);
+        let groups = rows.len().div_ceil(GROUP).min(N);
+        let (mut asked, mut found) = (rows.clone(), rows.clone());
+        for row in asked.by_ref().take(ASK_AHEAD * GROUP) {
+            row.ask(self.shard, self.dictionary);
+        }
+        let mut folded = 0;
+        for group in 0..groups + FIND_AHEAD {
+            if group < groups {
+                for row in asked.by_ref().take(GROUP) {
+                    row.ask(self.shard, self.dictionary);
+                }
+                let checked = found.by_ref().take(GROUP).zip(columns.is_plain[group]);
+                let tables = (&mut *self.shard, &mut *self.dictionary);
+                places.find::<W, R>(group, checked, tables, self.now_us);
+            }
+            if let Some(group) = group.checked_sub(FIND_AHEAD) {
+                let rows = rows.clone().skip(group * GROUP).take(GROUP);
+                folded += self.fold_group::<W, R, N>(&columns, places, group, rows);
             }
         }
         folded
     }
 
-    fn follow_row(&mut self, index: u32, age_ms: u16) {
-        if index != NOWHERE {
-            let heard_us = self.times.heard_us(age_ms);
-            self.shard.follow(index, self.radio, heard_us);
+    /// Folds a group of rows: together those that can be, the others alone.
+    #[inline(always)]
+    fn fold_group<W: Words, R: Naming, const N: usize>(
+        &mut self,
+        columns: &Columns<N>,
+        places: &Places<N>,
+        group: usize,
+        rows: impl ExactSizeIterator<Item = R>,
+    ) -> u64 {
+        let (rssi_dbm, heard) = (&columns.rssi_dbm[group], &columns.heard[group]);
+        let (indices, marks) = (&places.indices[group], &places.marks[group]);
+        let lanes = rows.len();
+        let mut left = ALL_LANES;
+        if lanes >= TOGETHER_MIN {
+            let sightings = Sightings {
+                radio: self.radio,
+                rssi_dbm,
+                heard,
+                marks: R::MAY_BE_ANOTHER.then_some(marks),
+            };
+            left = self.shard.fold_together::<W>(indices, &sightings);
+        }
+        left &= ALL_LANES >> (GROUP - lanes);
+        let mut folded = lanes as u64;
+        if left != 0 {
+            for (lane, row) in rows.enumerate().filter(|(lane, _)| left >> lane & 1 != 0) {
+                let place = (indices[lane], marks[lane]);
+                if !self.fold_at::<W, R>(place, rssi_dbm[lane], heard[lane]) {
+                    folded -= 1;
+                    folded += self.fold_odd(row.named(), row.measured());
+                }
+            }
+        }
+        folded
+    }
+
+    /// Folds one row; false when it is left to [`Fold::fold_odd`].
+    #[inline(always)]
+    fn fold_at<W: Words, R: Naming>(
+        &mut self,
+        place: (u32, u16),
+        rssi_dbm: i8,
+        heard: Moment,
+    ) -> bool {
+        let (shard, radio) = (&mut *self.shard, self.radio);
+        if R::MAY_BE_ANOTHER {
+            shard.fold_marked::<W>(place, radio, rssi_dbm, heard)
+        } else {
+            shard.fold_level::<W>(place.0, radio, rssi_dbm, heard)
         }
     }
 
@@ -164,7 +226,7 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
         }
     }
 
-    /// Folds a batch with ranges row by row.
+    /// Folds a batch with ranges, or of few rows, row by row.
     fn fold_slowly(&mut self, batch: &Batch<'_>) -> u64 {
         let mut folded = 0;
         for_each_row(batch, &self.times.clone(), |i, row| {
@@ -227,3 +289,6 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
         Some(entry.index)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::limits::DATAGRAMS_PER_GROUP_MAX;
 use crate::line::Line;
 
 /// A batch of more rows than this overlaps enough by itself.
-const ROWS_FEW_MAX: usize = 4;
+pub(super) const ROWS_FEW_MAX: usize = 4;
 
 impl Worker {
     /// Datagrams arrived on a session's connection, in this order.

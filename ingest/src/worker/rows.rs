@@ -2,7 +2,7 @@
 
 use locate::RangeReading;
 use wire::batch::{Batch, RawRow, RawShortRow};
-use wire::{ClientId, Kind, Range};
+use wire::{ClientId, Range};
 
 use crate::beacons::Beacon;
 use crate::books::DropReason;
@@ -57,7 +57,7 @@ impl Times {
 pub(super) struct Measured {
     pub(super) age_ms: u16,
     rssi_code: i8,
-    kind: Kind,
+    is_beacon: bool,
 }
 
 impl From<RawRow<'_>> for Measured {
@@ -66,7 +66,7 @@ impl From<RawRow<'_>> for Measured {
         Self {
             age_ms: row.age_ms(),
             rssi_code: row.rssi_code(),
-            kind: row.kind(),
+            is_beacon: row.is_beacon(),
         }
     }
 }
@@ -77,7 +77,7 @@ impl From<RawShortRow> for Measured {
         Self {
             age_ms: row.age_ms(),
             rssi_code: row.rssi_code(),
-            kind: row.kind(),
+            is_beacon: row.is_beacon(),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Measured {
     #[inline]
     pub(super) fn is_plain(&self, times: &Times) -> bool {
         let natural = RSSI_DBM.contains(&self.rssi_code);
-        natural & (self.kind != Kind::Beacon) & times.allow(self.age_ms)
+        natural & !self.is_beacon & times.allow(self.age_ms)
     }
 
     /// The signal strength of a plain row.
@@ -180,7 +180,7 @@ pub(super) fn check(
     }
     Ok(Row {
         named,
-        is_beacon: measured.kind == Kind::Beacon,
+        is_beacon: measured.is_beacon,
         rssi_dbm,
         range: range.map(range_reading),
         heard_us: times.heard_us(measured.age_ms),

@@ -12,8 +12,8 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn_proto::{Connection, ConnectionHandle, Endpoint, Incoming};
 
 use crate::refused::Reason;
-use crate::tls::{self, NodeCredentials, Verdict};
-use crate::transport::Knobs;
+use crate::tls::{self, NodeCredentials, Patient, Verdict};
+use crate::transport::{ACK_DELAY, Knobs};
 
 use super::answers::Answers;
 use super::link::Handshake;
@@ -148,8 +148,8 @@ impl Door {
     }
 }
 
-fn crypto(credentials: &NodeCredentials, verdict: &Arc<Verdict>) -> Arc<QuicServerConfig> {
+fn crypto(credentials: &NodeCredentials, verdict: &Arc<Verdict>) -> Arc<Patient> {
     let config = QuicServerConfig::try_from(tls::node_config(credentials, verdict))
         .expect("the suites include AES-128-GCM, which QUIC begins with");
-    Arc::new(config)
+    Arc::new(Patient::new(config, ACK_DELAY))
 }

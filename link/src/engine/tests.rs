@@ -5,3 +5,4 @@ mod crowd;
 mod faults;
 mod life;
 mod network;
+mod thin;

@@ -16,9 +16,9 @@ use crate::limits::{DIALLING_MAX, FAREWELL_MAX, LOOK_INTERVAL, REDIAL_INTERVAL};
 /// The name in certificates of nodes that a run makes.
 const NODE_NAME: &str = "localhost";
 
-/// Part of a round by which a member may be ahead of the slowest: what a client transmits is heard
-/// by all around it at about the same time, whoever of them has room.
-const LEAD_ROUNDS: f64 = 0.125;
+/// Bursts by which a member may be ahead of the slowest before it hears one more: what a client
+/// transmits is heard by all around it at the same time, and leaves each of them with a burst.
+const LEAD_BURSTS: f64 = 0.5;
 
 /// How long members wait for room at most until the transport is asked again.
 const ROOM_INTERVAL: Duration = Duration::from_micros(500);
@@ -289,7 +289,8 @@ impl Carrier {
 
     fn take_turn(&mut self, index: usize) -> anyhow::Result<()> {
         let seat = &mut self.seats[index];
-        let is_ahead = |rounds| rounds > self.slowest_rounds + LEAD_ROUNDS;
+        let lead_rounds = LEAD_BURSTS * seat.member.rounds_per_burst();
+        let is_ahead = |rounds| rounds > self.slowest_rounds + lead_rounds;
         let is_ahead = seat.member.round().is_some_and(is_ahead);
         let hearing = self.phase == Phase::Hear && !is_ahead;
         seat.is_ready = false;

@@ -45,6 +45,11 @@ impl Hearer {
         self.links.is_empty()
     }
 
+    /// Clients in sight.
+    pub(super) fn links(&self) -> usize {
+        self.links.len()
+    }
+
     /// The next observation, heard at this time of the agent's clock.
     ///
     /// # Panics

@@ -135,6 +135,11 @@ impl Member {
         (hears_all && !self.plan.hearer.is_deaf()).then(|| self.plan.hearer.round())
     }
 
+    /// Part of a round that fills a burst; more than one if it hears few.
+    pub(super) fn rounds_per_burst(&self) -> f64 {
+        self.burst_observations() as f64 / self.plan.hearer.links().max(1) as f64
+    }
+
     /// Observations that it has made so far.
     pub(super) fn offered(&self) -> u64 {
         self.session.total(&self.batcher).observations_offered

@@ -7,7 +7,7 @@ use super::start::Starts;
 use super::terms::Term;
 use crate::lanes::{LANES, Lanes, larger, ln};
 use crate::limits::SOLVER_RANGES_MAX;
-use crate::wide::{self, Kernel};
+use crate::wide::{self, Kernel, Vector};
 
 const DEGREES: f32 = super::DEGREES as f32;
 
@@ -147,7 +147,7 @@ impl Kernel for Scouts<'_> {
     type Answer = Found;
 
     #[inline(always)]
-    fn compute(mut self) -> Found {
+    fn compute<V: Vector>(mut self) -> Found {
         for widening_squared in WIDENING_SQUARED {
             self.step::<false>(widening_squared);
         }

@@ -2,24 +2,25 @@
 
 use nalgebra::{Matrix2, Vector2};
 
-use crate::lanes::{LANES, Lanes};
+use super::score::OffsetSums;
+use crate::wide::Vector;
 
 /// Weighted sums, each in sixteen parts that are joined at the end: the loop over places then never
 /// waits for a horizontal sum.
-pub(super) struct Sums {
-    reference: [f32; 2],
-    mass: Lanes,
-    mass_in_tiles: Lanes,
-    x: Lanes,
-    y: Lanes,
-    xx: Lanes,
-    xy: Lanes,
-    yy: Lanes,
-    low: Lanes,
-    high: Lanes,
-    low_low: Lanes,
-    low_high: Lanes,
-    high_high: Lanes,
+pub(super) struct Sums<V> {
+    reference: [V; 2],
+    mass: V,
+    mass_in_tiles: V,
+    x: V,
+    y: V,
+    xx: V,
+    xy: V,
+    yy: V,
+    low: V,
+    high: V,
+    low_low: V,
+    low_high: V,
+    high_high: V,
 }
 
 /// Mass, mean place from the reference, and mean offset sums of one floor, with their covariances.
@@ -32,95 +33,77 @@ pub(super) struct Moments {
     pub(super) offset_covariance: Matrix2<f64>,
 }
 
-impl Sums {
+impl<V: Vector> Sums<V> {
     /// Nothing yet; places count from `reference`, so that nothing cancels.
+    #[inline(always)]
     pub(super) fn new(reference: [f32; 2]) -> Self {
-        const ZERO: Lanes = [0.0; LANES];
+        let zero = V::splat(0.0);
         Self {
-            reference,
-            mass: ZERO,
-            mass_in_tiles: ZERO,
-            x: ZERO,
-            y: ZERO,
-            xx: ZERO,
-            xy: ZERO,
-            yy: ZERO,
-            low: ZERO,
-            high: ZERO,
-            low_low: ZERO,
-            low_high: ZERO,
-            high_high: ZERO,
+            reference: reference.map(V::splat),
+            mass: zero,
+            mass_in_tiles: zero,
+            x: zero,
+            y: zero,
+            xx: zero,
+            xy: zero,
+            yy: zero,
+            low: zero,
+            high: zero,
+            low_low: zero,
+            low_high: zero,
+            high_high: zero,
         }
     }
 
     /// Adds sixteen tiles, each as one place.
     #[inline(always)]
-    pub(super) fn add_tiles(
-        &mut self,
-        weights: &Lanes,
-        x_m: &Lanes,
-        y_m: &Lanes,
-        offsets: &[Lanes; 2],
-    ) {
-        for (mass, weight) in self.mass_in_tiles.iter_mut().zip(weights) {
-            *mass += weight;
-        }
+    pub(super) fn add_tiles(&mut self, weights: V, x_m: V, y_m: V, offsets: &OffsetSums) {
+        self.mass_in_tiles = self.mass_in_tiles + weights;
         self.add_cells(weights, x_m, y_m, offsets);
     }
 
     /// Adds the sixteen cells of a tile.
     #[inline(always)]
-    pub(super) fn add_cells(
-        &mut self,
-        weights: &Lanes,
-        x_m: &Lanes,
-        y_m: &Lanes,
-        offsets: &[Lanes; 2],
-    ) {
-        let [low, high] = offsets;
-        for lane in 0..LANES {
-            let weight = weights[lane];
-            let dx = x_m[lane] - self.reference[0];
-            let dy = y_m[lane] - self.reference[1];
-            self.mass[lane] += weight;
-            self.x[lane] += weight * dx;
-            self.y[lane] += weight * dy;
-            self.xx[lane] += weight * dx * dx;
-            self.xy[lane] += weight * dx * dy;
-            self.yy[lane] += weight * dy * dy;
-        }
-        for lane in 0..LANES {
-            let (weighted_low, weighted_high) =
-                (weights[lane] * low[lane], weights[lane] * high[lane]);
-            self.low[lane] += weighted_low;
-            self.high[lane] += weighted_high;
-            self.low_low[lane] += weighted_low * low[lane];
-            self.low_high[lane] += weighted_low * high[lane];
-            self.high_high[lane] += weighted_high * high[lane];
-        }
+    pub(super) fn add_cells(&mut self, weights: V, x_m: V, y_m: V, offsets: &OffsetSums) {
+        let (dx, dy) = (x_m - self.reference[0], y_m - self.reference[1]);
+        let (weighted_x, weighted_y) = (weights * dx, weights * dy);
+        self.mass = self.mass + weights;
+        self.x = self.x + weighted_x;
+        self.y = self.y + weighted_y;
+        self.xx = self.xx + weighted_x * dx;
+        self.xy = self.xy + weighted_x * dy;
+        self.yy = self.yy + weighted_y * dy;
+        let [low, high] = [V::load(&offsets[0].0), V::load(&offsets[1].0)];
+        let (weighted_low, weighted_high) = (weights * low, weights * high);
+        self.low = self.low + weighted_low;
+        self.high = self.high + weighted_high;
+        self.low_low = self.low_low + weighted_low * low;
+        self.low_high = self.low_high + weighted_low * high;
+        self.high_high = self.high_high + weighted_high * high;
     }
 
     /// Joins the parts; a place that stands for a tile adds the tile's own variance.
+    #[inline(always)]
     pub(super) fn moments(&self, tile_variance_m2: f64) -> Moments {
-        let mass = total(&self.mass);
+        let mass = total(self.mass);
         if mass <= 0.0 {
             return Moments::default();
         }
-        let mean = |lanes: &Lanes| total(lanes) / mass;
-        let within_tiles = tile_variance_m2 * mean(&self.mass_in_tiles);
-        let place = Vector2::new(mean(&self.x), mean(&self.y));
-        let offset = Vector2::new(mean(&self.low), mean(&self.high));
+        let mean = |sum: V| total(sum) / mass;
+        let within_tiles = tile_variance_m2 * mean(self.mass_in_tiles);
+        let place = Vector2::new(mean(self.x), mean(self.y));
+        let offset = Vector2::new(mean(self.low), mean(self.high));
         Moments {
             mass,
             mean: place,
-            covariance: centred([mean(&self.xx), mean(&self.xy), mean(&self.yy)], place)
+            covariance: centred([mean(self.xx), mean(self.xy), mean(self.yy)], place)
                 + Matrix2::identity() * within_tiles,
             offset_mean: offset,
             offset_covariance: centred(
                 [
-                    mean(&self.low_low),
-                    mean(&self.low_high),
-                    mean(&self.high_high),
+                    mean(self.low_low),
+                    mean(self.low_high),
+                    mean(self.high_high),
                 ],
                 offset,
             ),
@@ -141,6 +124,7 @@ fn centred([xx, xy, yy]: [f64; 3], mean: Vector2<f64>) -> Matrix2<f64> {
     Matrix2::new(xx, xy, xy, yy)
 }
 
-fn total(lanes: &Lanes) -> f64 {
-    lanes.iter().map(|&part| f64::from(part)).sum()
+#[inline(always)]
+fn total(sum: impl Vector) -> f64 {
+    sum.lanes().iter().map(|&part| f64::from(part)).sum()
 }

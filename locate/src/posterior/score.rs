@@ -4,9 +4,10 @@ use nalgebra::Matrix2;
 
 use super::Question;
 use crate::evidence::{Evidence, RangeTerm, RssiTerm};
-use crate::lanes::{LANES, Lanes, lanes, larger, ln};
+use crate::lanes::{LANES, Lanes, Row, larger, ln};
 use crate::model::Model;
 use crate::radio_map::RadioMap;
+use crate::wide::Vector;
 
 /// Log-probability density, relative to the prior's peak, below which the prior never falls: a
 /// client may have been carried off in a way the motion model does not know.
@@ -35,26 +36,60 @@ struct Cells<'a> {
     range_variance_left: Option<&'a Lanes>,
 }
 
-/// How well sixteen places explain what was heard.
-pub(super) struct Likelihood {
-    pub(super) log: Lanes,
-    /// Weighted sums of residuals: they tell the client's offsets.
-    pub(super) offset_sums: [Lanes; 2],
+/// Weighted sums of residuals at sixteen places, low band and high band: they tell the client's
+/// offsets.
+pub(super) type OffsetSums = [Row; 2];
+
+/// Sums over the radios that heard the client, for sixteen places.
+#[derive(Clone, Copy)]
+pub(super) struct Residuals<V> {
+    square: V,
+    low_sum: V,
+    high_sum: V,
 }
 
-/// Sums over the radios that heard the client.
-#[derive(Default)]
-struct Residuals {
-    square: Lanes,
-    low_sum: Lanes,
-    high_sum: Lanes,
+impl<V: Vector> Residuals<V> {
+    #[inline(always)]
+    fn none() -> Self {
+        let none = V::splat(0.0);
+        Self {
+            square: none,
+            low_sum: none,
+            high_sum: none,
+        }
+    }
+
+    /// Adds the square of a residual; returns the weighted residual.
+    #[inline(always)]
+    fn add_lone(&mut self, term: &RssiTerm, expected_dbm: &Row) -> V {
+        let residual_db = V::splat(term.rssi_dbm) - V::load(&expected_dbm.0);
+        let weighted = V::splat(term.weight) * residual_db;
+        self.square = self.square + weighted * residual_db;
+        weighted
+    }
+
+    /// Adds one of several radios of an anchor, over which `anchor_sum` goes.
+    #[inline(always)]
+    fn add_joined(&mut self, term: &RssiTerm, expected_dbm: &Row, anchor_sum: &mut V) {
+        let residual_db = V::splat(term.rssi_dbm) - V::load(&expected_dbm.0);
+        let [low, high] = term.offset_weights.map(V::splat);
+        self.square = self.square + V::splat(term.weight) * residual_db * residual_db;
+        self.low_sum = self.low_sum + low * residual_db;
+        self.high_sum = self.high_sum + high * residual_db;
+        *anchor_sum = *anchor_sum + V::splat(term.anchor_weight) * residual_db;
+        if term.anchor_share > 0.0 {
+            let share = V::splat(term.anchor_share);
+            self.square = self.square - share * *anchor_sum * *anchor_sum;
+            *anchor_sum = V::splat(0.0);
+        }
+    }
 }
 
 /// How probable sixteen places were before.
-pub(super) struct Prior {
-    pub(super) log: Lanes,
+pub(super) struct Prior<V> {
+    pub(super) log: V,
     /// Squared Mahalanobis distance from its mean; 0 without a prior.
-    pub(super) away_squared: Lanes,
+    pub(super) away_squared: V,
 }
 
 /// A question made ready for scoring.
@@ -65,10 +100,22 @@ pub(super) struct Scorer<'a> {
     carrying_height_m: f64,
     floors_log: &'a [f32],
     temper: f32,
-    gaussian: Option<Gaussian>,
+    /// Exponent of the likelihood of signal strengths.
+    scale: f32,
+    offsets: Offsets,
+    gaussian: Gaussian,
 }
 
-/// A plane Gaussian in the grid's coordinates.
+/// What [`Evidence`] says of the client's offsets, in singles.
+struct Offsets {
+    /// Of their covariance given the place, in dB^2: low band, twice what is common, high band.
+    given_place: [f32; 3],
+    prior: Matrix2<f32>,
+    heard: Matrix2<f32>,
+}
+
+/// A plane Gaussian in the grid's coordinates; flat by default.
+#[derive(Default)]
 struct Gaussian {
     mean_m: [f32; 2],
     xx: f32,
@@ -78,7 +125,10 @@ struct Gaussian {
 
 impl<'a> Scorer<'a> {
     pub(super) fn new(model: &'a Model, question: &Question<'a>) -> Self {
-        let gaussian = question.place.map(|place| {
+        let single = |matrix: &Matrix2<f64>| matrix.map(|value| value as f32);
+        let evidence = question.evidence;
+        let given_place = single(&evidence.offset_covariance_db2);
+        let gaussian = question.place.map_or(Gaussian::default(), |place| {
             // A tile's own size, so that a narrow prior does not fall between tiles.
             let blurred = place.covariance_m2 + Matrix2::identity() * model.map.grid.cell_m.powi(2);
             let precision = blurred.try_inverse().unwrap_or_else(Matrix2::zeros);
@@ -90,19 +140,41 @@ impl<'a> Scorer<'a> {
             }
         });
         Self {
-            evidence: question.evidence,
+            evidence,
             map: &model.map,
             heights_m: &model.storeys,
             carrying_height_m: model.options.carrying_height_m,
             floors_log: question.floors_log,
             temper: question.temper,
+            scale: -0.5 * question.temper * evidence.rssi_temper,
+            offsets: Offsets {
+                given_place: [given_place.m11, 2.0 * given_place.m12, given_place.m22],
+                prior: single(&evidence.offset_information.prior),
+                heard: single(&evidence.offset_information.heard),
+            },
             gaussian,
         }
     }
 
-    /// Sixteen tiles.
+    /// Sums over the radios for so many blocks of tiles, from one on: several at once, so that what
+    /// is known of a radio is looked up once, and no sum waits for itself.
     #[inline(always)]
-    pub(super) fn tiles(&self, block: usize, place: &Place<'_>) -> Likelihood {
+    pub(super) fn residuals_of_tiles<V: Vector, const N: usize>(
+        &self,
+        first: usize,
+    ) -> [Residuals<V>; N] {
+        self.residuals(|term| self.map.coarse_run(term.radio, first))
+    }
+
+    /// Log-likelihood of sixteen tiles, given their sums over the radios.
+    #[inline(always)]
+    pub(super) fn tiles<V: Vector>(
+        &self,
+        block: usize,
+        place: &Place<'_>,
+        residuals: &Residuals<V>,
+        sums: &mut OffsetSums,
+    ) -> V {
         let map = self.map;
         let ranges = map.ranges();
         let cells = Cells {
@@ -111,16 +183,19 @@ impl<'a> Scorer<'a> {
             variance_left: map.rssi_variance_left().map(|plane| plane.coarse(0, block)),
             range_variance_left: ranges.map(|planes| planes.variance_left.coarse(0, block)),
         };
-        self.likelihood(
-            &cells,
-            |term| map.coarse(term.radio, block),
-            |term| ranges.map(|planes| planes.residuals.coarse(usize::from(term.radio.0), block)),
-        )
+        self.likelihood(&cells, residuals, sums, |term| {
+            ranges.map(|planes| planes.residuals.coarse(usize::from(term.radio.0), block))
+        })
     }
 
-    /// The sixteen cells of a tile.
+    /// Log-likelihood of the sixteen cells of a tile.
     #[inline(always)]
-    pub(super) fn cells(&self, tile: usize, place: &Place<'_>) -> Likelihood {
+    pub(super) fn cells<V: Vector>(
+        &self,
+        tile: usize,
+        place: &Place<'_>,
+        sums: &mut OffsetSums,
+    ) -> V {
         let map = self.map;
         let ranges = map.ranges();
         let cells = Cells {
@@ -129,11 +204,10 @@ impl<'a> Scorer<'a> {
             variance_left: map.rssi_variance_left().map(|plane| plane.fine(0, tile)),
             range_variance_left: ranges.map(|planes| planes.variance_left.fine(0, tile)),
         };
-        self.likelihood(
-            &cells,
-            |term| map.fine(term.radio, tile),
-            |term| ranges.map(|planes| planes.residuals.fine(usize::from(term.radio.0), tile)),
-        )
+        let [residuals] = self.residuals(|term| map.fine_run(term.radio, tile));
+        self.likelihood(&cells, &residuals, sums, |term| {
+            ranges.map(|planes| planes.residuals.fine(usize::from(term.radio.0), tile))
+        })
     }
 
     /// Gaussian in dB with correlated bands; the client's offset is marginalised in closed form:
@@ -144,62 +218,53 @@ impl<'a> Scorer<'a> {
     /// Sherman-Morrison-Woodbury identity; one offset gives
     /// `(sum of weighted residuals)^2 / (sum of weights + 1 / prior variance)`.
     #[inline(always)]
-    fn likelihood<'p>(
+    fn likelihood<'p, V: Vector>(
         &self,
         cells: &Cells<'_>,
-        plane: impl Fn(&RssiTerm) -> &'p Lanes,
+        residuals: &Residuals<V>,
+        sums: &mut OffsetSums,
         range_residuals: impl Fn(&RangeTerm) -> Option<&'p Lanes>,
-    ) -> Likelihood {
+    ) -> V {
         let Residuals {
             square,
             low_sum,
             high_sum,
-        } = self.residuals(plane);
-        let scale = -0.5 * self.temper * self.evidence.rssi_temper;
-        let offsets = self
-            .evidence
-            .offset_covariance_db2
-            .map(|value| value as f32);
-        let mut log = lanes(|lane| {
-            let (low, high) = (low_sum[lane], high_sum[lane]);
-            let explained = offsets.m11 * low * low
-                + 2.0 * offsets.m12 * low * high
-                + offsets.m22 * high * high;
-            square[lane] - explained
-        });
-        let mut offset_sums = [low_sum, high_sum];
-        if let Some(left) = cells.variance_left {
-            self.narrow(left, &square, &mut offset_sums, &mut log);
+        } = *residuals;
+        let [low_row, high_row] = sums;
+        low_sum.store(&mut low_row.0);
+        high_sum.store(&mut high_row.0);
+        let mut log = match cells.variance_left {
+            Some(left) => V::load(&self.narrowed(left, &square.lanes(), sums)),
+            None => {
+                let [low, both, high] = self.offsets.given_place.map(V::splat);
+                let explained = low * low_sum * low_sum
+                    + both * low_sum * high_sum
+                    + high * high_sum * high_sum;
+                V::splat(self.scale) * (square - explained)
+            }
+        };
+        if !self.evidence.ranges.is_empty() {
+            let mut lanes = log.lanes();
+            for term in &self.evidence.ranges {
+                self.add_range(term, cells, range_residuals(term), &mut lanes);
+            }
+            log = V::load(&lanes);
         }
-        for log in &mut log {
-            *log *= scale;
-        }
-        for term in &self.evidence.ranges {
-            self.add_range(term, cells, range_residuals(term), &mut log);
-        }
-        Likelihood { log, offset_sums }
+        log
     }
 
     /// The same form where only a part `v` of each variance is left: the offsets' prior information
     /// `P` keeps its weight, so that of the residuals counts `1 / v` times as much beside it.
     ///
-    /// `log` becomes `(r' W r - s' (v P + W)^-1 s) / v + n ln v + ln det(v P + W) - 2 ln v`, up to a
+    /// The logarithm is `(r' W r - s' (v P + W)^-1 s) / v + n ln v + ln det(v P + W) - 2 ln v`, up to a
     /// constant; the offset sums become those which with `(P + W)^-1` give the offsets there.
     #[inline(always)]
-    fn narrow(&self, left: &Lanes, square: &Lanes, sums: &mut [Lanes; 2], log: &mut Lanes) {
-        let prior = self
-            .evidence
-            .offset_information
-            .prior
-            .map(|value| value as f32);
-        let heard = self
-            .evidence
-            .offset_information
-            .heard
-            .map(|value| value as f32);
+    fn narrowed(&self, left: &Lanes, square: &Lanes, sums: &mut OffsetSums) -> Lanes {
+        let Offsets { prior, heard, .. } = &self.offsets;
         let all = prior + heard;
         let count = self.evidence.rssi.len() as f32 - 2.0;
-        let [low_sums, high_sums] = sums;
+        let [Row(low_sums), Row(high_sums)] = sums;
+        let mut log = [0.0; LANES];
         for lane in 0..LANES {
             let v = left[lane];
             let (low, high) = (low_sums[lane], high_sums[lane]);
@@ -210,40 +275,38 @@ impl<'a> Scorer<'a> {
             let offset_low = (d * low - b * high) / determinant;
             let offset_high = (a * high - b * low) / determinant;
             let explained = low * offset_low + high * offset_high;
-            log[lane] = (square[lane] - explained) / v + count * ln(v) + ln(determinant);
+            let misfit = (square[lane] - explained) / v + count * ln(v) + ln(determinant);
+            log[lane] = self.scale * misfit;
             low_sums[lane] = all.m11 * offset_low + all.m12 * offset_high;
             high_sums[lane] = all.m12 * offset_low + all.m22 * offset_high;
         }
+        log
     }
 
-    /// Sums over the radios. A radio that is alone on its anchor weighs alike in all sums that it
-    /// enters.
+    /// Sums over the radios, for so many times sixteen places. A radio that is alone on its anchor
+    /// weighs alike in all sums that it enters.
     #[inline(always)]
-    fn residuals<'p>(&self, expected_dbm: impl Fn(&RssiTerm) -> &'p Lanes) -> Residuals {
-        let mut sums = Residuals::default();
-        let mut anchor_sum = [0.0; LANES];
-        for term in &self.evidence.rssi {
-            let expected_dbm = expected_dbm(term);
-            let residual_db = lanes(|lane| term.rssi_dbm - expected_dbm[lane]);
-            let weighted = lanes(|lane| term.weight * residual_db[lane]);
-            sums.square = lanes(|lane| sums.square[lane] + weighted[lane] * residual_db[lane]);
-            if term.anchor_weight == 0.0 {
-                if term.offset_weights[0] == 0.0 {
-                    sums.high_sum = lanes(|lane| sums.high_sum[lane] + weighted[lane]);
-                } else {
-                    sums.low_sum = lanes(|lane| sums.low_sum[lane] + weighted[lane]);
-                }
-                continue;
+    fn residuals<'p, V: Vector, const N: usize>(
+        &self,
+        expected_dbm: impl Fn(&RssiTerm) -> &'p [Row; N],
+    ) -> [Residuals<V>; N] {
+        let mut sums = [Residuals::none(); N];
+        let [low, high] = self.evidence.lone_rssi();
+        for term in low {
+            for (sums, expected_dbm) in sums.iter_mut().zip(expected_dbm(term)) {
+                sums.low_sum = sums.low_sum + sums.add_lone(term, expected_dbm);
             }
-            let [low, high] = term.offset_weights;
-            sums.low_sum = lanes(|lane| sums.low_sum[lane] + low * residual_db[lane]);
-            sums.high_sum = lanes(|lane| sums.high_sum[lane] + high * residual_db[lane]);
-            anchor_sum = lanes(|lane| anchor_sum[lane] + term.anchor_weight * residual_db[lane]);
-            if term.anchor_share > 0.0 {
-                sums.square = lanes(|lane| {
-                    sums.square[lane] - term.anchor_share * anchor_sum[lane] * anchor_sum[lane]
-                });
-                anchor_sum = [0.0; LANES];
+        }
+        for term in high {
+            for (sums, expected_dbm) in sums.iter_mut().zip(expected_dbm(term)) {
+                sums.high_sum = sums.high_sum + sums.add_lone(term, expected_dbm);
+            }
+        }
+        let mut anchor_sums = [V::splat(0.0); N];
+        for term in self.evidence.joined_rssi() {
+            let sums = sums.iter_mut().zip(&mut anchor_sums);
+            for ((sums, anchor_sum), expected_dbm) in sums.zip(expected_dbm(term)) {
+                sums.add_joined(term, expected_dbm, anchor_sum);
             }
         }
         sums
@@ -281,22 +344,24 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// What was known of place and floor before.
+    /// Log-probability of a floor, before.
+    pub(super) fn floor_log(&self, floor: usize) -> f32 {
+        self.floors_log.get(floor).copied().unwrap_or(0.0)
+    }
+
+    /// What was known of sixteen places before, on a floor of this log-probability.
     #[inline(always)]
-    pub(super) fn prior(&self, place: &Place<'_>) -> Prior {
-        let floor_log = self.floors_log.get(place.floor).copied().unwrap_or(0.0);
-        let Some(gaussian) = &self.gaussian else {
-            return Prior {
-                log: [floor_log; LANES],
-                away_squared: [0.0; LANES],
-            };
-        };
-        let away_squared = lanes(|lane| {
-            let dx = place.x_m[lane] - gaussian.mean_m[0];
-            let dy = place.y_m[lane] - gaussian.mean_m[1];
-            gaussian.xx * dx * dx + 2.0 * gaussian.xy * dx * dy + gaussian.yy * dy * dy
-        });
-        let log = lanes(|lane| floor_log + larger(-0.5 * away_squared[lane], PRIOR_FLOOR_NATS));
-        Prior { log, away_squared }
+    pub(super) fn prior<V: Vector>(&self, floor_log: f32, x_m: V, y_m: V) -> Prior<V> {
+        let gaussian = &self.gaussian;
+        let dx = x_m - V::splat(gaussian.mean_m[0]);
+        let dy = y_m - V::splat(gaussian.mean_m[1]);
+        let away_squared = V::splat(gaussian.xx) * dx * dx
+            + V::splat(2.0 * gaussian.xy) * dx * dy
+            + V::splat(gaussian.yy) * dy * dy;
+        let relative = (V::splat(-0.5) * away_squared).larger(V::splat(PRIOR_FLOOR_NATS));
+        Prior {
+            log: V::splat(floor_log) + relative,
+            away_squared,
+        }
     }
 }

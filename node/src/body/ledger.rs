@@ -1,25 +1,23 @@
 //! The books as readers see them.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::rounded;
 use super::time::rfc3339;
 use crate::latest::HubCounts;
 use crate::status::{AgentView, Books, LatencyView, StatusView, Tally, WorkerView};
 
-/// The whole ledger.
+/// The whole ledger; names and reasons are those of the view, since a thousand agents have many.
 #[derive(Debug, Serialize)]
-pub struct LedgerBody {
+pub struct LedgerBody<'a> {
     /// When this was written.
     pub time: String,
     /// All sites together.
-    pub total: BooksBody,
+    pub total: BooksBody<'a>,
     /// Each site.
-    pub sites: Vec<SiteBooksBody>,
+    pub sites: Vec<SiteBooksBody<'a>>,
     /// Each agent.
-    pub agents: Vec<AgentBody>,
+    pub agents: Vec<AgentBody<'a>>,
     /// Time from the radio to the first fix that uses an observation.
     pub latency: LatencyBody,
     /// Time from the radio to the client's window.
@@ -30,11 +28,11 @@ pub struct LedgerBody {
 
 /// A site's part of the ledger.
 #[derive(Debug, Serialize)]
-pub struct SiteBooksBody {
+pub struct SiteBooksBody<'a> {
     /// Id of the site.
-    pub site: String,
+    pub site: &'a str,
     /// Its books.
-    pub books: BooksBody,
+    pub books: BooksBody<'a>,
     /// What became of its fixes.
     pub fixes: FixCountsBody,
 }
@@ -56,30 +54,30 @@ pub struct FixCountsBody {
 
 /// One agent.
 #[derive(Debug, Serialize)]
-pub struct AgentBody {
+pub struct AgentBody<'a> {
     /// Its name.
-    pub agent: String,
+    pub agent: &'a str,
     /// Id of its site.
-    pub site: String,
+    pub site: &'a str,
     /// Whether a session is open.
     pub connected: bool,
     /// Address of its last connection.
-    pub remote: String,
+    pub remote: &'a str,
     /// Round trip in milliseconds.
     pub rtt_ms: f64,
     /// Seconds since it was last heard.
     pub last_heard_s: f64,
     /// Its books.
-    pub books: BooksBody,
+    pub books: BooksBody<'a>,
 }
 
 /// Where every observation went.
 #[derive(Debug, Default, Serialize)]
-pub struct BooksBody {
+pub struct BooksBody<'a> {
     /// What agents had to send.
     pub offered: TallyBody,
     /// What agents discarded.
-    pub dropped_at_agent: AgentDropsBody,
+    pub dropped_at_agent: AgentDropsBody<'a>,
     /// What the network lost.
     pub lost: TallyBody,
     /// What a crash of either end hides.
@@ -87,7 +85,7 @@ pub struct BooksBody {
     /// What reached the node.
     pub received: TallyBody,
     /// What the node discarded.
-    pub dropped_at_node: NodeDropsBody,
+    pub dropped_at_node: NodeDropsBody<'a>,
     /// What changed a client's window.
     pub folded: TallyBody,
     /// Observations offered that no other entry explains.
@@ -105,22 +103,43 @@ pub struct TallyBody {
 
 /// What agents discarded.
 #[derive(Debug, Default, Serialize)]
-pub struct AgentDropsBody {
-    /// In all.
-    #[serde(flatten)]
-    pub total: TallyBody,
+pub struct AgentDropsBody<'a> {
+    /// Observations in all.
+    pub observations: u64,
+    /// Datagrams in all.
+    pub datagrams: u64,
     /// Observations by reason.
-    pub by_reason: BTreeMap<&'static str, u64>,
+    #[serde(serialize_with = "counts")]
+    pub by_reason: &'a [(&'static str, u64)],
 }
 
 /// What the node discarded.
 #[derive(Debug, Default, Serialize)]
-pub struct NodeDropsBody {
-    /// In all.
-    #[serde(flatten)]
-    pub total: TallyBody,
+pub struct NodeDropsBody<'a> {
+    /// Observations in all.
+    pub observations: u64,
+    /// Datagrams in all.
+    pub datagrams: u64,
     /// By reason.
-    pub by_reason: BTreeMap<&'static str, TallyBody>,
+    #[serde(serialize_with = "tallies")]
+    pub by_reason: &'a [(&'static str, Tally)],
+}
+
+fn counts<S: Serializer>(
+    by_reason: &[(&'static str, u64)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(by_reason.iter().copied())
+}
+
+fn tallies<S: Serializer>(
+    by_reason: &[(&'static str, Tally)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let bodies = by_reason
+        .iter()
+        .map(|&(reason, tally)| (reason, TallyBody::from(tally)));
+    serializer.collect_map(bodies)
 }
 
 /// How long observations waited since they were heard, in milliseconds; a sample.
@@ -155,23 +174,23 @@ pub struct WorkerBody {
     pub rounds_skipped: u64,
 }
 
-impl LedgerBody {
+impl<'a> LedgerBody<'a> {
     /// The ledger at `now_us`, with these of its agents, for sites with their ids and the hub's
     /// counts. A site without books has empty ones: nobody has spoken for it yet.
     pub fn new(
-        status: &StatusView,
-        agents: &[AgentView],
-        sites: &[(&str, HubCounts)],
+        status: &'a StatusView,
+        agents: &'a [AgentView],
+        sites: &[(&'a str, HubCounts)],
         now_us: u64,
     ) -> Self {
-        let site = |(site, counts): &(&str, HubCounts)| SiteBooksBody {
-            site: (*site).to_owned(),
+        let site = |&(site, counts): &(&'a str, HubCounts)| SiteBooksBody {
+            site,
             books: status
                 .ledger
                 .site(site)
                 .map(BooksBody::from)
                 .unwrap_or_default(),
-            fixes: (*counts).into(),
+            fixes: counts.into(),
         };
         Self {
             time: rfc3339(now_us),
@@ -194,23 +213,22 @@ impl From<Tally> for TallyBody {
     }
 }
 
-impl From<&Books> for BooksBody {
-    fn from(books: &Books) -> Self {
-        let node_reasons = books.dropped_node_by_reason.iter();
+impl<'a> From<&'a Books> for BooksBody<'a> {
+    fn from(books: &'a Books) -> Self {
         Self {
             offered: books.offered.into(),
             dropped_at_agent: AgentDropsBody {
-                total: books.dropped_agent.into(),
-                by_reason: books.dropped_agent_by_reason.iter().copied().collect(),
+                observations: books.dropped_agent.observations,
+                datagrams: books.dropped_agent.datagrams,
+                by_reason: &books.dropped_agent_by_reason,
             },
             lost: books.lost.into(),
             unknown: books.unknown.into(),
             received: books.received.into(),
             dropped_at_node: NodeDropsBody {
-                total: books.dropped_node.into(),
-                by_reason: node_reasons
-                    .map(|(reason, tally)| (*reason, (*tally).into()))
-                    .collect(),
+                observations: books.dropped_node.observations,
+                datagrams: books.dropped_node.datagrams,
+                by_reason: &books.dropped_node_by_reason,
             },
             folded: books.folded.into(),
             residual: books.residual.observations,
@@ -218,13 +236,13 @@ impl From<&Books> for BooksBody {
     }
 }
 
-impl From<&AgentView> for AgentBody {
-    fn from(view: &AgentView) -> Self {
+impl<'a> From<&'a AgentView> for AgentBody<'a> {
+    fn from(view: &'a AgentView) -> Self {
         Self {
-            agent: view.agent.clone(),
-            site: view.site.clone(),
+            agent: &view.agent,
+            site: &view.site,
             connected: view.connected,
-            remote: view.remote.clone(),
+            remote: &view.remote,
             rtt_ms: rounded(view.rtt_ms, 2),
             last_heard_s: rounded(view.last_heard_s, 1),
             books: (&view.books).into(),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::reading::Reading;
 use super::{DecodeError, Header};
 use crate::id::ClientId;
 use crate::observation::{Kind, Observation, Range};
@@ -13,6 +14,7 @@ pub const ROW_BYTES: usize = 14;
 pub const NOT_MEASURED: i8 = i8::MIN;
 
 const KIND_MASK: u8 = 0b0000_0111;
+const FLAGS_SHIFT: u32 = 3;
 const RANDOMISED: u8 = 0b0000_1000;
 const ASSOCIATED: u8 = 0b0001_0000;
 
@@ -56,7 +58,7 @@ impl<'a> Rows<'a> {
 
     /// The rows in order, each field read only when asked for: the way of the hot path.
     #[inline]
-    pub fn raw(&self) -> impl ExactSizeIterator<Item = RawRow<'a>> + use<'a> {
+    pub fn raw(&self) -> impl ExactSizeIterator<Item = RawRow<'a>> + Clone + use<'a> {
         self.rows.iter().map(RawRow)
     }
 }
@@ -107,6 +109,12 @@ impl RawRow<'_> {
     #[inline]
     pub fn kind(self) -> Kind {
         Kind::from_code(self.0[13] & KIND_MASK)
+    }
+
+    /// Whether the kind is [`Kind::Beacon`]: without the other kinds, vectors can tell.
+    #[inline]
+    pub fn is_beacon(self) -> bool {
+        self.0[13] & KIND_MASK == Kind::Beacon as u8
     }
 
     /// The client's address is randomised.
@@ -213,6 +221,26 @@ impl Row {
         let associated = if self.associated { ASSOCIATED } else { 0 };
         self.kind as u8 | randomised | associated
     }
+}
+
+/// The row of an observation that waits as a [`Reading`], as [`Row::new`] and [`Row::to_bytes`] make it.
+#[inline]
+pub(super) fn to_bytes(
+    client: ClientId,
+    heard_at_us: u64,
+    reading: Reading,
+    sent_us: u64,
+) -> [u8; ROW_BYTES] {
+    let age_ms = sent_us.saturating_sub(heard_at_us) / 1_000;
+    let [a0, a1, ..] = age_ms.min(u64::from(u16::MAX)).to_le_bytes();
+    let [rssi, noise, channel] = reading.levels();
+    // The flags follow the kind here, in the same order.
+    let flags = reading.kind_code() | (reading.flags() as u8) << FLAGS_SHIFT;
+    let mut bytes = [0; ROW_BYTES];
+    bytes[..8].copy_from_slice(&client.0.to_le_bytes());
+    bytes[8..12].copy_from_slice(&[a0, a1, rssi, noise]);
+    bytes[12..].copy_from_slice(&[channel, flags]);
+    bytes
 }
 
 #[inline]

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::rows::{code_from_dbm, dbm_from_code};
+use super::reading::Reading;
+use super::rows::dbm_from_code;
 use super::{DecodeError, Header};
 use crate::id::ClientId;
 use crate::observation::{Kind, Observation, Range};
@@ -16,6 +17,7 @@ pub const SHORT_ID_MAX: u32 = (1 << 22) - 1;
 /// The largest age of a short row, in milliseconds; it also stands for anything older.
 pub const SHORT_AGE_MS_MAX: u16 = (1 << 13) - 1;
 
+const FLAGS_SHIFT: u32 = 22;
 const RANDOMISED: u64 = 1 << 22;
 const ASSOCIATED: u64 = 1 << 23;
 const AGE_SHIFT: u32 = 24;
@@ -86,29 +88,26 @@ impl RawShortRow {
     /// [`SHORT_AGE_MS_MAX`] for one of that age or older. A level of -128 dBm becomes -127.
     #[inline]
     pub fn new(short_id: u32, observation: &Observation, sent_us: u64) -> Self {
+        let reading = Reading::of(observation);
+        Self::of_reading(short_id, observation.heard_at_us, reading, sent_us)
+    }
+
+    /// As [`RawShortRow::new`], of an observation that waits as a [`Reading`].
+    #[inline]
+    pub(super) fn of_reading(
+        short_id: u32,
+        heard_at_us: u64,
+        reading: Reading,
+        sent_us: u64,
+    ) -> Self {
         debug_assert!(short_id <= SHORT_ID_MAX, "a short id has 22 bits");
-        let age_ms = sent_us.saturating_sub(observation.heard_at_us) / 1_000;
+        let age_ms = sent_us.saturating_sub(heard_at_us) / 1_000;
         let age_ms = age_ms.min(u64::from(SHORT_AGE_MS_MAX));
-        let randomised = if observation.randomised {
-            RANDOMISED
-        } else {
-            0
-        };
-        let associated = if observation.associated {
-            ASSOCIATED
-        } else {
-            0
-        };
-        let byte = |code: i8| u64::from(code.cast_unsigned());
         Self(
             u64::from(short_id & SHORT_ID_MAX)
-                | randomised
-                | associated
+                | u64::from(reading.flags()) << FLAGS_SHIFT
                 | age_ms << AGE_SHIFT
-                | (observation.kind as u64) << KIND_SHIFT
-                | byte(code_from_dbm(observation.rssi_dbm)) << RSSI_SHIFT
-                | byte(code_from_dbm(observation.noise_dbm)) << NOISE_SHIFT
-                | u64::from(observation.channel) << CHANNEL_SHIFT,
+                | u64::from(reading.upper_half()) << u32::BITS,
         )
     }
 
@@ -153,6 +152,12 @@ impl RawShortRow {
     #[inline]
     pub fn kind(self) -> Kind {
         Kind::from_code((self.0 >> KIND_SHIFT) as u8 & 0b111)
+    }
+
+    /// Whether the kind is [`Kind::Beacon`]: without the other kinds, vectors can tell.
+    #[inline]
+    pub fn is_beacon(self) -> bool {
+        (self.0 >> KIND_SHIFT) as u8 & 0b111 == Kind::Beacon as u8
     }
 
     /// The client's address is randomised.

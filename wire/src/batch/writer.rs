@@ -1,10 +1,14 @@
 //! Packing observations into datagrams.
 
+use std::borrow::Borrow;
+
 use super::msgpack::{bin_bytes, put_array, put_bin_head, put_uint};
 use super::ranges::{self, RANGE_BYTES};
-use super::rows::{ROW_BYTES, Row};
+use super::reading::Reading;
+use super::rows::{self, ROW_BYTES, Row};
 use super::short_rows::{RawShortRow, SHORT_ID_MAX, SHORT_ROW_BYTES};
 use super::{BATCH_VERSION, Header, ITEMS, ITEMS_WITH_RANGES, ITEMS_WITH_SHORT_ROWS};
+use crate::id::ClientId;
 use crate::limits::BATCH_BYTES_MAX;
 use crate::observation::Observation;
 
@@ -87,9 +91,10 @@ impl BatchWriter {
     ///
     /// # Panics
     /// When an observation is of another radio than the header: its row could not say so.
-    pub fn encode_mixed<'o, I>(&self, header: &Header, observations: I, out: &mut Vec<u8>) -> usize
+    pub fn encode_mixed<O, I>(&self, header: &Header, observations: I, out: &mut Vec<u8>) -> usize
     where
-        I: Iterator<Item = (&'o Observation, Option<u32>)> + Clone,
+        O: Borrow<Observation>,
+        I: Iterator<Item = (O, Option<u32>)> + Clone,
     {
         let observations = observations.map(|(o, id)| (o, id.filter(|id| *id <= SHORT_ID_MAX)));
         out.clear();
@@ -117,6 +122,94 @@ impl BatchWriter {
         debug_assert!(out.len() <= self.bytes_max);
         shape.len()
     }
+
+    /// Replaces `out` by a batch of as many observations as fit, from the front, by full ids and
+    /// without ranges: the bytes of [`BatchWriter::encode`] for a fraction of its time.
+    ///
+    /// Each is told by client, time in microseconds and [`Reading`]; all are of the header's radio.
+    pub fn encode_rows<I>(&self, header: &Header, rows: I, out: &mut Vec<u8>) -> usize
+    where
+        I: ExactSizeIterator<Item = (ClientId, u64, Reading)>,
+    {
+        let shape = |rows| Shape {
+            rows,
+            ..Shape::default()
+        };
+        let count = self.begin(header, rows.len(), ROW_BYTES, shape, out);
+        put_rows(out, count, rows, |(client, heard_at_us, reading)| {
+            rows::to_bytes(client, heard_at_us, reading, header.sent_us)
+        });
+        count
+    }
+
+    /// As [`BatchWriter::encode_rows`], of clients that all go by short ids, each at most
+    /// [`SHORT_ID_MAX`].
+    pub fn encode_short_rows<I>(&self, header: &Header, rows: I, out: &mut Vec<u8>) -> usize
+    where
+        I: ExactSizeIterator<Item = (u32, u64, Reading)>,
+    {
+        let shape = |short_rows| Shape {
+            short_rows,
+            ..Shape::default()
+        };
+        let count = self.begin(header, rows.len(), SHORT_ROW_BYTES, shape, out);
+        put_rows(out, count, rows, |(short_id, heard_at_us, reading)| {
+            RawShortRow::of_reading(short_id, heard_at_us, reading, header.sent_us).to_bytes()
+        });
+        count
+    }
+
+    /// Replaces `out` by a batch up to its first row; gives how many of these rows, all of one kind
+    /// and so many bytes long, fit behind. Leaves nothing in `out` when there are none.
+    fn begin(
+        &self,
+        header: &Header,
+        rows: usize,
+        row_bytes: usize,
+        shape: impl Fn(usize) -> Shape,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        out.clear();
+        put_header(out, header);
+        let room = self.bytes_max.saturating_sub(out.len());
+        let mut count = rows.min(room / row_bytes);
+        while count > 0 && shape(count).bytes() > room {
+            count -= 1;
+        }
+        if count == 0 {
+            out.clear();
+            return 0;
+        }
+        let items = shape(count).items();
+        out[0] += (items - ITEMS) as u8;
+        // The kinds that are none of these come before.
+        if items == ITEMS_WITH_SHORT_ROWS {
+            put_bin_head(out, 0);
+            put_bin_head(out, 0);
+        }
+        put_bin_head(out, (count * row_bytes) as u16);
+        count
+    }
+}
+
+/// Appends so many rows.
+#[inline]
+fn put_rows<const BYTES: usize, T>(
+    out: &mut Vec<u8>,
+    count: usize,
+    rows: impl Iterator<Item = T>,
+    to_bytes: impl Fn(T) -> [u8; BYTES],
+) {
+    let from = out.len();
+    out.resize(from + count * BYTES, 0);
+    let (places, _) = out[from..].as_chunks_mut::<BYTES>();
+    let mut places = places.iter_mut();
+    // From the inside: rows may lie in two pieces, each a loop of its own.
+    rows.take(count).for_each(|row| {
+        if let Some(place) = places.next() {
+            *place = to_bytes(row);
+        }
+    });
 }
 
 fn put_header(out: &mut Vec<u8>, header: &Header) {
@@ -130,14 +223,14 @@ fn put_header(out: &mut Vec<u8>, header: &Header) {
 }
 
 /// Appends the ranges: those of full rows, then those of short ones.
-fn put_ranges<'o>(
+fn put_ranges<O: Borrow<Observation>>(
     out: &mut Vec<u8>,
-    packed: impl Iterator<Item = (&'o Observation, Option<u32>)> + Clone,
+    packed: impl Iterator<Item = (O, Option<u32>)> + Clone,
 ) {
     let full = packed.clone().filter(|(_, short_id)| short_id.is_none());
     let short = packed.filter(|(_, short_id)| short_id.is_some());
     for (row_index, (observation, _)) in (0..).zip(full.chain(short)) {
-        if let Some(range) = &observation.range {
+        if let Some(range) = &observation.borrow().range {
             out.extend_from_slice(&ranges::to_bytes(row_index, range));
         }
     }
@@ -167,9 +260,9 @@ impl Packed {
 
     /// Packs as many observations, from the front, as fit into `room` bytes.
     #[inline]
-    fn pack<'o>(
+    fn pack<O: Borrow<Observation>>(
         &mut self,
-        observations: impl Iterator<Item = (&'o Observation, Option<u32>)>,
+        observations: impl Iterator<Item = (O, Option<u32>)>,
         header: &Header,
         room: usize,
     ) {
@@ -177,6 +270,7 @@ impl Packed {
         // At most: exact where that is too much.
         let mut bytes = 3 * BIN_HEAD_BYTES_MAX;
         for (observation, short_id) in observations {
+            let observation = observation.borrow();
             let has_range = usize::from(observation.range.is_some());
             let is_short = usize::from(short_id.is_some());
             bytes += ROW_BYTES - is_short * (ROW_BYTES - SHORT_ROW_BYTES);

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 use wire::batch::{
-    self, BatchWriter, Header, RANGE_BYTES, ROW_BYTES, SHORT_ROW_BYTES, rows_max, short_rows_max,
+    self, BatchWriter, Header, RANGE_BYTES, ROW_BYTES, Reading, SHORT_ID_MAX, SHORT_ROW_BYTES,
+    rows_max, short_rows_max,
 };
 use wire::control::{FrameError, FrameReader, encode_frame};
 use wire::limits::BATCH_BYTES_MAX;
@@ -138,6 +139,44 @@ proptest! {
             let row = if short_id.is_some() { SHORT_ROW_BYTES } else { ROW_BYTES };
             let range = if next.range.is_some() { RANGE_BYTES } else { 0 };
             prop_assert!(out.len() + row + range + 3 * 3 > allowed);
+        }
+    }
+
+    #[test]
+    fn rows_of_one_kind_are_packed_alike_by_either_way(
+        (header, mut observations) in observations(250),
+        short in any::<bool>(),
+        first_id in 0..=SHORT_ID_MAX - 250,
+        bytes_max in prop_oneof![0..400_usize, 0..2_000_usize],
+        lead_us in prop_oneof![Just(0), 0..100_000_000_u64],
+    ) {
+        let header = Header { sent_us: header.sent_us.saturating_add(lead_us), ..header };
+        for observation in &mut observations {
+            observation.range = None;
+        }
+        let given: Vec<_> = (first_id..)
+            .zip(&observations)
+            .map(|(id, o)| (*o, short.then_some(id)))
+            .collect();
+        let expected = encode_mixed(&header, &given, bytes_max);
+        let (writer, mut out) = (BatchWriter::new(bytes_max), vec![9; 99]);
+        let packed = if short {
+            let rows = (first_id..).zip(&observations);
+            let rows: Vec<_> = rows.map(|(id, o)| (id, o.heard_at_us, Reading::of(o))).collect();
+            writer.encode_short_rows(&header, rows.into_iter(), &mut out)
+        } else {
+            let rows = observations.iter().map(|o| (o.client, o.heard_at_us, Reading::of(o)));
+            writer.encode_rows(&header, rows, &mut out)
+        };
+        prop_assert_eq!((packed, out), expected);
+    }
+
+    #[test]
+    fn a_reading_keeps_what_a_row_keeps((_, observations) in observations(9)) {
+        for observation in observations {
+            let Observation { client, heard_at_us, radio, range, .. } = observation;
+            let kept = Reading::of(&observation).observation(client, heard_at_us, radio, range);
+            prop_assert_eq!(kept, observation);
         }
     }
 

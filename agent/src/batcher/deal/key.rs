@@ -1,7 +1,6 @@
 //! What an observation is sorted by, in one word, with its place in the queue.
 
-use wire::Observation;
-
+use super::Waiting;
 use crate::limits::SHORT_IDS_MAX;
 
 /// Radio (8 bits), whether it has a short id (1), the short id or a hash of the client (39), place in
@@ -24,8 +23,8 @@ const _: () = assert!(SHORT_IDS_MAX <= 1 << (PREFIX_BITS + REST_BITS));
 impl Key {
     /// Two clients may share the 39 bits of their hash; they are then spread as if they were one.
     #[inline]
-    pub(super) fn new(index: usize, observation: &Observation, short_id: Option<u32>) -> Self {
-        let client = match short_id {
+    pub(super) fn new(index: usize, waiting: &Waiting) -> Self {
+        let client = match waiting.short_id() {
             Some(short_id) => {
                 let (rest, prefix) = (short_id >> PREFIX_BITS, short_id & mask(PREFIX_BITS));
                 SHORT | u64::from(prefix) << PREFIX_SHIFT | u64::from(rest) << REST_SHIFT
@@ -33,11 +32,11 @@ impl Key {
             // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): ids may be
             // consecutive.
             None => {
-                let hash = observation.client.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let hash = waiting.client().0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 hash >> (u64::BITS - CLIENT_BITS) << INDEX_BITS
             }
         };
-        Self(u64::from(observation.radio) << (u64::BITS - 8) | client | index as u64)
+        Self(u64::from(waiting.radio()) << (u64::BITS - 8) | client | index as u64)
     }
 
     #[inline]
@@ -48,13 +47,6 @@ impl Key {
     #[inline]
     pub(super) fn is_short(self) -> bool {
         self.0 & SHORT != 0
-    }
-
-    #[inline]
-    pub(super) fn short_id(self) -> Option<u32> {
-        let prefix = (self.0 >> PREFIX_SHIFT) as u32 & mask(PREFIX_BITS);
-        let rest = (self.0 >> REST_SHIFT) as u32 & mask(REST_BITS);
-        self.is_short().then_some(rest << PREFIX_BITS | prefix)
     }
 
     #[inline]
@@ -118,13 +110,13 @@ impl Digit {
 
 #[cfg(test)]
 mod tests {
-    use wire::{ClientId, Kind};
+    use wire::{ClientId, Kind, Observation};
 
     use super::*;
 
     #[test]
-    fn a_key_keeps_the_short_id_and_the_place() {
-        let observation = Observation {
+    fn a_key_tells_short_ids_apart_and_keeps_the_place() {
+        let mut waiting = Waiting::new(&Observation {
             client: ClientId(u64::MAX),
             heard_at_us: 0,
             radio: 255,
@@ -135,14 +127,23 @@ mod tests {
             randomised: false,
             associated: false,
             range: None,
-        };
-        for short_id in [0, 1, 65_535, 65_536, 70_000, SHORT_IDS_MAX as u32 - 1] {
+        });
+        assert!(!Key::new(7, &waiting).is_short());
+        let short_ids = [0, 1, 65_535, 65_536, 70_000, SHORT_IDS_MAX as u32 - 1];
+        for (i, short_id) in short_ids.into_iter().enumerate() {
+            waiting.set_short_id(Some(short_id));
             for index in [0, 65_535] {
-                let key = Key::new(index, &observation, Some(short_id));
-                let parts = (key.short_id(), key.index(), key.radio());
-                assert_eq!(parts, (Some(short_id), index, 255));
+                let key = Key::new(index, &waiting);
+                assert_eq!(
+                    (key.is_short(), key.index(), key.radio()),
+                    (true, index, 255)
+                );
+                for (j, other) in short_ids.into_iter().enumerate() {
+                    waiting.set_short_id(Some(other));
+                    assert_eq!(key.is_same_client(Key::new(9, &waiting)), i == j);
+                }
+                waiting.set_short_id(Some(short_id));
             }
         }
-        assert_eq!(Key::new(7, &observation, None).short_id(), None);
     }
 }

@@ -95,6 +95,7 @@ mod tests {
     use proptest::prelude::*;
     use wire::{ClientId, Kind, Observation};
 
+    use super::super::Waiting;
     use super::*;
 
     fn key(index: usize, client: u64, radio: u8, short: bool) -> Key {
@@ -110,7 +111,9 @@ mod tests {
             associated: false,
             range: None,
         };
-        Key::new(index, &observation, short.then_some(client as u32 & 0x7fff))
+        let mut waiting = Waiting::new(&observation);
+        waiting.set_short_id(short.then_some(client as u32 & 0x7fff));
+        Key::new(index, &waiting)
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use super::{ABSENT, DEGREES, Slot};
 use crate::lanes::{LANES, Lanes, larger};
 use crate::multilaterate::{FLATNESS, UNKNOWN_VARIANCE_M2};
-use crate::wide::Kernel;
+use crate::wide::{Kernel, Vector};
 
 /// Squared factors on the stated deviations, one for each Gauss-Newton step.
 const WIDENING_SQUARED: [f32; 4] = [64.0, 9.0, 1.0, 1.0];
@@ -45,7 +45,7 @@ impl Kernel for Descent<'_> {
     type Answer = Plan;
 
     #[inline(always)]
-    fn compute(self) -> Plan {
+    fn compute<V: Vector>(self) -> Plan {
         let mut plan = start(self.slots);
         for widening_squared in WIDENING_SQUARED {
             step::<false>(self.slots, widening_squared, &mut plan);
