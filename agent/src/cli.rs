@@ -20,7 +20,7 @@ const MISUSED: u8 = 2;
 
 /// Listens on an access point and tells a Trilobite node who was heard how strongly.
 ///
-/// The agent reads its sources (a capture, a recording, a simulated world), replaces addresses by
+/// The agent reads its sources (radios of this device, a capture, a recording), replaces addresses by
 /// pseudonyms, packs what it heard into small batches and sends them to a node over QUIC. What
 /// cannot be sent in time is dropped and counted: positions of the past are of no use.
 #[derive(Debug, Parser)]

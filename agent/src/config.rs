@@ -5,6 +5,12 @@
 #[cfg(feature = "pcap")]
 mod capture;
 mod error;
+#[cfg(feature = "hostapd")]
+mod hostapd;
+#[cfg(feature = "monitor")]
+mod monitor;
+#[cfg(feature = "nl80211")]
+mod nl80211;
 #[cfg(feature = "replay")]
 mod replay;
 mod sources;

@@ -162,6 +162,11 @@ impl Header {
         Ok(())
     }
 
+    /// Whether this is a management frame.
+    pub fn is_management(&self) -> bool {
+        self.frame_type == MANAGEMENT
+    }
+
     /// What kind of transmission this is, in the words of the wire.
     pub fn kind(&self) -> Kind {
         use management::{BEACON, PROBE_REQUEST, PROBE_RESPONSE};

@@ -1,12 +1,15 @@
 //! From the sources through the privacy stage into the batcher.
 
+use std::os::fd::BorrowedFd;
+
 use wire::frame::{Clock, PseudonymKey, RadioHello};
 use wire::{ClientId, ClientName};
 
 use crate::batcher::Batcher;
-use crate::limits::{DRAIN_OBSERVATIONS_MAX, RECORDING_SKEW_OBSERVATIONS_MAX};
+use crate::limits::{DRAIN_OBSERVATIONS_MAX, LOOK_INTERVAL_MAX, RECORDING_SKEW_OBSERVATIONS_MAX};
 use crate::privacy::{self, Stage};
 use crate::source::{Drained, Heard, Source, SourceError, SourceHealth};
+use crate::system::poller::Poller;
 
 /// Why sources cannot work together in one agent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +40,8 @@ pub(crate) struct Intake {
     radios: Vec<RadioHello>,
     has_key: bool,
     errors: Vec<SourceError>,
+    /// Made when the first source shows a descriptor.
+    poller: Option<Poller>,
 }
 
 struct Reader {
@@ -44,6 +49,8 @@ struct Reader {
     /// The agent's radio for each of the source's.
     radios: Vec<u8>,
     next: Drained,
+    /// Its descriptor had something to read since the last drain.
+    woken: bool,
 }
 
 /// When the sources have something to do again.
@@ -79,6 +86,7 @@ impl Intake {
             radios: source.radios().iter().map(place).collect(),
             source,
             next: Drained::More,
+            woken: false,
         };
         let sources = sources.into_iter().map(reader).collect();
         Ok(Self {
@@ -88,6 +96,7 @@ impl Intake {
             radios,
             has_key: false,
             errors: Vec::new(),
+            poller: None,
         })
     }
 
@@ -113,6 +122,28 @@ impl Intake {
 
     pub(crate) fn privacy(&self) -> privacy::Counters {
         self.stage.counters()
+    }
+
+    /// Wakes for the sources that have a descriptor; `None` while there is none.
+    pub(crate) fn poller(&self) -> Option<&Poller> {
+        self.poller.as_ref()
+    }
+
+    /// Notes which sources have something to read; whether there is any.
+    pub(crate) fn handle_wake(&mut self) -> bool {
+        let Self {
+            poller, sources, ..
+        } = self;
+        let mut any = false;
+        if let Some(poller) = poller {
+            poller.take_fired(|index| {
+                if let Some(reader) = sources.get_mut(index) {
+                    reader.woken = true;
+                    any = true;
+                }
+            });
+        }
+        any
     }
 
     pub(crate) fn take_errors(&mut self) -> Vec<SourceError> {
@@ -203,6 +234,15 @@ impl Intake {
             self.errors.push(error);
             Drained::Finished
         });
+        reader.woken = false;
+        if let Drained::NextAt(at_us) = reader.next
+            && let Some(fd) = reader.source.fd()
+            && let Err(error) = arm(&mut self.poller, fd, index)
+        {
+            tracing::debug!("source {index} cannot wake the agent: {error}");
+            let soon_us = now_us.saturating_add(LOOK_INTERVAL_MAX.as_micros() as u64);
+            reader.next = Drained::NextAt(at_us.min(soon_us));
+        }
     }
 
     fn flow(&self, now_us: u64) -> Flow {
@@ -224,7 +264,7 @@ impl Intake {
 impl Reader {
     fn is_ready(&self, now_us: u64) -> bool {
         match self.next {
-            Drained::NextAt(at_us) => at_us <= now_us,
+            Drained::NextAt(at_us) => self.woken || at_us <= now_us,
             Drained::More | Drained::WaitForRoom => true,
             Drained::Finished => false,
         }
@@ -245,6 +285,15 @@ impl Reader {
             }
         })
     }
+}
+
+/// Has the descriptor of this source wake the agent once.
+fn arm(poller: &mut Option<Poller>, fd: BorrowedFd<'_>, index: usize) -> std::io::Result<()> {
+    let poller = match poller {
+        Some(poller) => poller,
+        None => poller.insert(Poller::new()?),
+    };
+    poller.arm(fd, index)
 }
 
 /// An error with its causes.

@@ -46,6 +46,7 @@ pub mod session;
 mod short_ids;
 pub mod source;
 pub mod status;
+mod system;
 
 // What captures are made of.
 #[cfg(feature = "pcap")]
@@ -53,6 +54,14 @@ pub mod capture;
 pub mod channel;
 pub mod dot11;
 pub mod radiotap;
+
+// What hostapd and the kernel tell of Wi-Fi interfaces.
+#[cfg(feature = "hostapd")]
+pub mod hostapd;
+#[cfg(feature = "nl80211")]
+pub mod netlink;
+#[cfg(feature = "nl80211")]
+pub mod nl80211;
 
 // The program.
 pub mod cli;

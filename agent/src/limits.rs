@@ -172,6 +172,76 @@ pub const PULLS_MAX: usize = 1_024;
 /// pass for those of clients.
 pub const ACCESS_POINTS_MAX: usize = 1_024;
 
+/// Bytes of a frame that a monitor reads: its radiotap header, rarely longer than 100 bytes, and
+/// the 802.11 header. A frame whose radiotap header is longer than that counts as malformed.
+pub const MONITOR_FRAME_BYTES_MAX: usize = 1_024;
+
+/// Frames that wait in the kernel for a monitor, in bytes as asked for (the kernel doubles them):
+/// 2,500 short ones from a tap, fewer from a driver with larger buffers. Enough for the longest time
+/// between two looks on a busy channel; more are dropped and counted.
+pub const MONITOR_QUEUE_BYTES: u32 = 1_048_576;
+
+/// Own access points that a monitor's filter tells apart from others, five instructions each. With
+/// more, the kernel keeps no data frames back.
+pub const MONITOR_FILTER_ADDRESSES_MAX: usize = 256;
+
+/// Longest datagram from netlink: the kernel makes none of more than 32 kB.
+pub const NETLINK_DATAGRAM_BYTES_MAX: usize = 32_768;
+
+/// How long the kernel may take to answer: it does so at once, unless a driver asks its firmware.
+pub const NETLINK_ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Most interfaces of one device whose stations are polled; further ones are passed over.
+pub const INTERFACES_MAX: usize = 32;
+
+/// How often the list of interfaces is read: they come and go, and change their channel.
+pub const INTERFACES_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Time between two polls of stations unless configured otherwise: a fix is made each second.
+pub const STATIONS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Shortest and longest of these.
+pub const STATIONS_INTERVAL_MIN: Duration = Duration::from_millis(100);
+/// See [`STATIONS_INTERVAL_MIN`].
+pub const STATIONS_INTERVAL_MAX: Duration = Duration::from_mins(1);
+
+/// A client that was heard so short after the last poll may have been in it: the kernel counts in
+/// ticks of up to ten milliseconds.
+pub const STATION_TIME_SLACK: Duration = Duration::from_millis(10);
+
+/// Most access points to which ranges are measured, in one request each time.
+pub const FTM_PEERS_MAX: usize = 16;
+
+/// How long a measurement of ranges may take, and how often it is looked after meanwhile.
+pub const FTM_TIMEOUT: Duration = Duration::from_secs(5);
+/// See [`FTM_TIMEOUT`].
+pub const FTM_LOOK: Duration = Duration::from_millis(100);
+
+/// Time between two measurements unless configured otherwise: access points do not walk.
+pub const FTM_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Shortest time between two measurements: each takes the radio off its channel.
+pub const FTM_INTERVAL_MIN: Duration = Duration::from_secs(10);
+
+const _: () = assert!(FTM_TIMEOUT.as_secs() < FTM_INTERVAL_MIN.as_secs());
+
+/// Longest datagram from hostapd that is read whole: its own limit for an answer.
+pub const HOSTAPD_DATAGRAM_BYTES_MAX: usize = 4_096;
+
+/// How long hostapd may take to answer; then it is attached to anew.
+pub const HOSTAPD_ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Most clients of one hostapd interface that are walked through, and remembered with the time they
+/// were heard last: some 16 kB.
+pub const HOSTAPD_CLIENTS_MAX: usize = 512;
+
+/// First wait until a source that broke is opened again: an interface that is set up anew is back
+/// within a second.
+pub const REOPEN_FIRST: Duration = Duration::from_millis(500);
+
+/// Longest wait until a source that broke is opened again.
+pub const REOPEN_MAX: Duration = Duration::from_secs(15);
+
 /// Longest wait between two turns on a link on which nothing is due.
 pub const IDLE_MAX: Duration = Duration::from_mins(1);
 

@@ -12,6 +12,7 @@ mod leave;
 mod pump;
 #[cfg(test)]
 mod tests;
+mod wake;
 
 use std::pin::{Pin, pin};
 use std::time::Duration;

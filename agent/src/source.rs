@@ -1,16 +1,39 @@
 //! Where observations come from: one trait, many sources.
 
+#[cfg(all(feature = "monitor", target_os = "linux"))]
+mod arrival;
+#[cfg(any(
+    feature = "pcap",
+    feature = "monitor",
+    feature = "nl80211",
+    feature = "hostapd"
+))]
+mod bands;
 pub mod feed;
+#[cfg(all(feature = "hostapd", target_os = "linux"))]
+pub mod hostapd;
+#[cfg(any(feature = "pcap", feature = "monitor"))]
+mod listener;
+#[cfg(all(feature = "monitor", target_os = "linux"))]
+pub mod monitor;
+#[cfg(all(feature = "nl80211", target_os = "linux"))]
+pub mod nl80211;
 #[cfg(any(feature = "pcap", feature = "replay"))]
 pub mod pace;
 #[cfg(feature = "pcap")]
 pub mod pcap;
+#[cfg(all(
+    any(feature = "monitor", feature = "nl80211", feature = "hostapd"),
+    target_os = "linux"
+))]
+mod reopen;
 #[cfg(feature = "replay")]
 pub mod replay;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
 
 use std::error::Error;
+use std::os::fd::BorrowedFd;
 
 use wire::frame::{Clock, RadioHello};
 use wire::{ClientId, ClientName, Kind, Range};
@@ -87,12 +110,20 @@ pub trait Source: Send {
 
     /// Cumulative counters since the source was made.
     fn health(&self) -> SourceHealth;
+
+    /// Readable means that there is something to drain, before the time that the last
+    /// [`Drained::NextAt`] named. The agent asks after each drain, so a source may close its
+    /// descriptor and open another.
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// How a [`Source::drain`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
-    /// Nothing is left now; come back at this time of the agent's monotonic clock.
+    /// Nothing is left now; come back at this time of the agent's monotonic clock, or as soon as
+    /// [`Source::fd`] is readable.
     NextAt(u64),
     /// The room was used up and more has already been heard: come back at once.
     More,
@@ -117,7 +148,7 @@ pub struct SourceError {
 
 /// What a source went through, in frames (or readings) since it was made.
 ///
-/// `frames = heard` + all that follow, once nothing is waiting inside the source.
+/// `frames = heard` + all that follow but `restarts`, once nothing is waiting inside the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceHealth {
     /// Frames or readings that the source met.
@@ -138,6 +169,12 @@ pub struct SourceHealth {
     pub malformed: u64,
     /// Dropped because the source's own queue was full.
     pub dropped: u64,
+    /// Dropped by the kernel because the source was not read in time.
+    pub dropped_by_kernel: u64,
+    /// Readings that only repeat what was given out before.
+    pub stale: u64,
+    /// Times that the source was opened again after it broke. Not among the frames.
+    pub restarts: u64,
     /// Something a person should know, such as that a file was cut short.
     pub notice: Option<String>,
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "pcap")]
 mod captures;
+#[cfg(feature = "nl80211")]
+pub(crate) mod kernel;
 
 #[cfg(feature = "pcap")]
 pub(crate) use captures::*;

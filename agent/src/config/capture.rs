@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use wire::AgentName;
 
-use super::sources::{Around, Plan, SpeedText, keys};
-use crate::address::Address;
+use super::sources::{Around, Plan, SpeedText, addresses, keys, needs_radios};
 use crate::source::Source;
 use crate::source::pcap::{CaptureOptions, PcapSource};
 
@@ -27,26 +26,12 @@ struct Capture {
 
 pub(super) fn plan(table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, String> {
     let keys: Keys = keys("pcap", table)?;
-    if around.radios.is_empty() {
-        return Err(
-            "source pcap: nothing says which radio heard the capture; add a [[radio]] with \
-                    its AP and band"
-                .to_owned(),
-        );
-    }
-    let address = |text: &String| {
-        text.parse::<Address>()
-            .map_err(|error| format!("source pcap, access_points: {error}"))
-    };
+    needs_radios("pcap", around)?;
     Ok(Box::new(Capture {
         path: around.folder.join(keys.path),
         options: CaptureOptions {
             radios: around.radios.to_vec(),
-            access_points: keys
-                .access_points
-                .iter()
-                .map(address)
-                .collect::<Result<_, _>>()?,
+            access_points: addresses("pcap", &keys.access_points)?,
             pace: SpeedText::pace(keys.speed.as_ref())?,
         },
     }))

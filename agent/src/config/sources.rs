@@ -13,8 +13,29 @@ use crate::source::Source;
 type Parse = fn(toml::Table, &Around<'_>) -> Result<Box<dyn Plan>, String>;
 
 /// Kinds of source; `None` for those that this program was built without.
-const KINDS: [(&str, Option<Parse>); 3] =
-    [("pcap", PCAP), ("replay", REPLAY), ("synthetic", SYNTHETIC)];
+const KINDS: [(&str, Option<Parse>); 6] = [
+    ("pcap", PCAP),
+    ("replay", REPLAY),
+    ("synthetic", SYNTHETIC),
+    ("monitor", MONITOR),
+    ("nl80211", NL80211),
+    ("hostapd", HOSTAPD),
+];
+
+#[cfg(feature = "hostapd")]
+const HOSTAPD: Option<Parse> = Some(super::hostapd::plan);
+#[cfg(not(feature = "hostapd"))]
+const HOSTAPD: Option<Parse> = None;
+
+#[cfg(feature = "nl80211")]
+const NL80211: Option<Parse> = Some(super::nl80211::plan);
+#[cfg(not(feature = "nl80211"))]
+const NL80211: Option<Parse> = None;
+
+#[cfg(feature = "monitor")]
+const MONITOR: Option<Parse> = Some(super::monitor::plan);
+#[cfg(not(feature = "monitor"))]
+const MONITOR: Option<Parse> = None;
 
 #[cfg(feature = "pcap")]
 const PCAP: Option<Parse> = Some(super::capture::plan);
@@ -40,11 +61,11 @@ pub(super) struct Plans {
 /// One source that is checked and can be opened.
 pub(super) trait Plan: Send + Sync {
     /// `own` is this agent's name.
-    fn open(
-        &self,
-        own: &AgentName,
-    ) -> Result<Box<dyn Source>, Box<dyn std::error::Error + Send + Sync>>;
+    fn open(&self, own: &AgentName) -> Result<Box<dyn Source>, OpenError>;
 }
+
+/// Why a source cannot be opened.
+pub(super) type OpenError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a source's keys are checked against.
 pub(super) struct Around<'a> {
@@ -55,7 +76,12 @@ pub(super) struct Around<'a> {
     )]
     pub(super) folder: &'a Path,
     #[cfg_attr(
-        not(feature = "pcap"),
+        not(any(
+            feature = "pcap",
+            feature = "monitor",
+            feature = "nl80211",
+            feature = "hostapd"
+        )),
         expect(dead_code, reason = "all sources of this build bring their own")
     )]
     pub(super) radios: &'a [RadioHello],
@@ -133,7 +159,14 @@ fn plan(mut table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, St
 }
 
 /// Reads the keys of a source of this kind.
-#[cfg(any(feature = "pcap", feature = "replay", feature = "synthetic"))]
+#[cfg(any(
+    feature = "pcap",
+    feature = "replay",
+    feature = "synthetic",
+    feature = "monitor",
+    feature = "nl80211",
+    feature = "hostapd"
+))]
 pub(super) fn keys<T: serde::de::DeserializeOwned>(
     kind: &str,
     table: toml::Table,
@@ -142,6 +175,75 @@ pub(super) fn keys<T: serde::de::DeserializeOwned>(
         .try_into()
         .map_err(|error: toml::de::Error| super::error::in_our_words(error.message()));
     keys.map_err(|what| format!("source {kind}: {what}"))
+}
+
+/// Refuses a source that hears with radios which the file does not name.
+#[cfg(any(
+    feature = "pcap",
+    feature = "monitor",
+    feature = "nl80211",
+    feature = "hostapd"
+))]
+pub(super) fn needs_radios(kind: &str, around: &Around<'_>) -> Result<(), String> {
+    match around.radios {
+        [] => Err(format!(
+            "source {kind}: nothing says which radio heard it; add a [[radio]] with its AP and band"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The addresses of the site's own networks.
+#[cfg(any(feature = "pcap", feature = "monitor"))]
+pub(super) fn addresses(
+    kind: &str,
+    texts: &[String],
+) -> Result<Vec<crate::address::Address>, String> {
+    let address = |text: &String| {
+        text.parse()
+            .map_err(|error| format!("source {kind}, access_points: {error}"))
+    };
+    texts.iter().map(address).collect()
+}
+
+/// Refuses what cannot be the name of an interface.
+#[cfg(any(feature = "monitor", feature = "nl80211", feature = "hostapd"))]
+pub(super) fn interface_name(kind: &str, name: String) -> Result<String, String> {
+    let is_odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    if name.is_empty() || name.len() > 15 || name.contains(is_odd) {
+        return Err(format!(
+            "source {kind}: {name:?} is no name of an interface; use one that \"iw dev\" lists, \
+             such as \"wlan0\""
+        ));
+    }
+    Ok(name)
+}
+
+/// How often clients are polled.
+#[cfg(any(feature = "nl80211", feature = "hostapd"))]
+pub(super) fn interval(kind: &str, ms: Option<u32>) -> Result<std::time::Duration, String> {
+    use crate::limits::{STATIONS_INTERVAL, STATIONS_INTERVAL_MAX, STATIONS_INTERVAL_MIN};
+    let ms = ms.map(|ms| std::time::Duration::from_millis(ms.into()));
+    let interval = ms.unwrap_or(STATIONS_INTERVAL);
+    if !(STATIONS_INTERVAL_MIN..=STATIONS_INTERVAL_MAX).contains(&interval) {
+        let (min, max) = (
+            STATIONS_INTERVAL_MIN.as_millis(),
+            STATIONS_INTERVAL_MAX.as_millis(),
+        );
+        return Err(format!(
+            "source {kind}: interval_ms must be from {min} to {max}"
+        ));
+    }
+    Ok(interval)
+}
+
+/// The word for other systems.
+#[cfg(all(
+    any(feature = "monitor", feature = "nl80211", feature = "hostapd"),
+    not(target_os = "linux")
+))]
+pub(super) fn only_on_linux(kind: &str) -> OpenError {
+    format!("the source {kind} works on Linux only").into()
 }
 
 /// A pace as the file spells it: a factor, or `"max"`.

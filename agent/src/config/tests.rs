@@ -98,7 +98,8 @@ fn problems_say_what_where_and_what_to_do() {
     check(
         "kind = \"pcap\"",
         "kind = \"radio\"",
-        "line 12: unknown kind of source \"radio\"; use one of pcap, replay, synthetic",
+        "line 12: unknown kind of source \"radio\"; use one of pcap, replay, synthetic, \
+         monitor, nl80211, hostapd",
     );
     check(
         "kind = \"pcap\"",
@@ -126,6 +127,84 @@ fn problems_say_what_where_and_what_to_do() {
         "[privacy]\nopted_out = [\"00:11\"]\n[[radio]]",
         "line 8: opted_out: not an address; write six pairs of hexadecimal digits such as \
          00:11:22:aa:bb:cc",
+    );
+}
+
+#[test]
+fn a_monitor_needs_an_interface_and_a_radio() {
+    let monitor = "kind = \"monitor\"\ninterface = \"nowhere0\"";
+    let text = MINIMAL.replace("kind = \"pcap\"\npath = \"lobby.pcap\"", monitor);
+    assert!(parse(&text).is_ok());
+    check(
+        "kind = \"pcap\"\npath = \"lobby.pcap\"",
+        "kind = \"monitor\"",
+        "line 12: source monitor: the key \"interface\" is missing; add it, see agent.example.toml",
+    );
+}
+
+#[test]
+fn stations_need_a_radio_and_sensible_keys() {
+    let from = "kind = \"pcap\"\npath = \"lobby.pcap\"";
+    assert!(parse(&MINIMAL.replace(from, "kind = \"nl80211\"")).is_ok());
+    check(
+        from,
+        "kind = \"nl80211\"\ninterval_ms = 5",
+        "line 12: source nl80211: interval_ms must be from 100 to 60000",
+    );
+    check(
+        from,
+        "kind = \"nl80211\"\ninterfaces = [\"wlan 0\"]",
+        "line 12: source nl80211: \"wlan 0\" is no name of an interface; use one that \"iw dev\" \
+         lists, such as \"wlan0\"",
+    );
+}
+
+#[test]
+fn ranges_need_peers_and_an_interface() {
+    let from = "kind = \"pcap\"\npath = \"lobby.pcap\"";
+    let with = |keys: &str| format!("kind = \"nl80211\"\n{keys}");
+    let peer = |freq: u32| {
+        format!("ftm_peers = [{{ address = \"00:00:5e:00:53:02\", freq_mhz = {freq} }}]")
+    };
+    let valid = with(&format!("ftm_interface = \"wlan0\"\n{}", peer(5_180)));
+    assert!(parse(&MINIMAL.replace(from, &valid)).is_ok());
+    let refused = |keys: &str, expected: &str| {
+        let expected = format!("line 12: source nl80211{expected}");
+        check(from, &with(keys), &expected);
+    };
+    refused(
+        &peer(5_180),
+        ": nothing says which interface measures; add ftm_interface",
+    );
+    refused(
+        "ftm_interval_s = 60",
+        ": ftm_peers is missing; without it no ranges are measured",
+    );
+    refused(
+        &format!("interfaces = [\"wlan0\"]\n{}", peer(60)),
+        ", ftm_peers: 60 MHz is no Wi-Fi channel",
+    );
+    refused(
+        &format!(
+            "interfaces = [\"wlan0\"]\nftm_interval_s = 1\n{}",
+            peer(5_180)
+        ),
+        ": ftm_interval_s must be at least 10",
+    );
+}
+
+#[test]
+fn hostapd_needs_an_interface() {
+    let from = "kind = \"pcap\"\npath = \"lobby.pcap\"";
+    let hostapd = "kind = \"hostapd\"\ninterface = \"wlan0\"";
+    let config = parse(&MINIMAL.replace(from, hostapd)).expect("valid");
+    // hostapd may come later.
+    assert!(config.open_sources(&"ap-1".parse().expect("name")).is_ok());
+    check(
+        from,
+        "kind = \"hostapd\"\ninterface = \"../wlan0\"",
+        "line 12: source hostapd: \"../wlan0\" is no name of an interface; use one that \
+         \"iw dev\" lists, such as \"wlan0\"",
     );
 }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use wire::Frame;
 use wire::frame::{Clock, PseudonymKey};
 
+use super::wake::Wake;
 use crate::batcher::Batcher;
 use crate::intake::{Flow, Intake};
 use crate::limits::{LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN};
@@ -24,6 +25,7 @@ pub(super) struct Core {
     looked_at_us: u64,
     flow: Flow,
     leaving: bool,
+    wake: Wake,
 }
 
 impl Core {
@@ -45,6 +47,7 @@ impl Core {
             looked_at_us: 0,
             flow: Flow::Now,
             leaving: false,
+            wake: Wake::default(),
         }
     }
 
@@ -74,6 +77,20 @@ impl Core {
         {
             self.flow = self.intake.fill(now_us, &mut self.batcher);
             self.looked_at_us = now_us;
+        }
+    }
+
+    /// Waits for the sources' descriptors; ask again after each [`Core::fill`].
+    pub(super) fn wake(&mut self) -> Wake {
+        self.wake.follow(self.intake.poller());
+        self.wake.clone()
+    }
+
+    /// A source may have something to read: it is looked at as soon as the last look is long enough
+    /// ago, so that a flood costs no more wake-ups than a trickle.
+    pub(super) fn handle_wake(&mut self) {
+        if self.intake.handle_wake() {
+            self.flow = self.flow.min(Flow::At(0));
         }
     }
 
@@ -142,10 +159,18 @@ impl Core {
             if self.is_finished() && !self.session.owes(&self.batcher) {
                 return;
             }
-            match self.look_due_us(now_us) {
-                Some(due_us) if due_us <= now_us => tokio::task::yield_now().await,
-                Some(due_us) => tokio::time::sleep_until(self.instant(due_us)).await,
-                None => std::future::pending().await,
+            let wake = self.wake();
+            let look = async {
+                match self.look_due_us(now_us) {
+                    Some(due_us) if due_us <= now_us => tokio::task::yield_now().await,
+                    Some(due_us) => tokio::time::sleep_until(self.instant(due_us)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = wake.ready() => self.handle_wake(),
+                () = look => {}
             }
         }
     }

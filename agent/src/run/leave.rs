@@ -55,6 +55,7 @@ async fn flush(pump: &mut Pump<'_>, leaving: Leaving) -> Result<(), Ended> {
     loop {
         let now_us = pump.core.now_us();
         if leaving == Leaving::ForNow {
+            pump.core.handle_wake();
             pump.core.fill(now_us);
         }
         match next_order(pump, now_us).await? {

@@ -12,6 +12,7 @@ use super::Shutdown;
 use super::control::{Incoming, read_control, write_control};
 use super::core::Core;
 use super::leave::{Leaving, leave};
+use super::wake::Wake;
 use crate::limits::{
     CONTROL_FRAMES_MAX, CONTROL_FRAMES_SPARE, DATAGRAM_BYTES_MAX, IDLE_MAX, ROOM_INTERVAL,
     ROOM_TURNS, WELCOME_MAX,
@@ -125,12 +126,18 @@ impl<'a> Pump<'a> {
             if greeting {
                 wake_us = wake_us.min(welcome_until_us);
             }
-            let pause = pause(now_us, wake_us, self.core.instant(wake_us));
+            let wake = self.core.wake();
+            let pause = pause(now_us, wake_us, self.core.instant(wake_us), &wake);
             let order = tokio::select! {
                 biased;
                 order = self.next_order() => order,
                 () = shutdown.wait(), if !shutdown.asked => continue,
-                () = pause => continue,
+                woken = pause => {
+                    if woken {
+                        self.core.handle_wake();
+                    }
+                    continue;
+                }
             };
             match order {
                 Ok(Order::UseKey(key)) => self.core.handle_key(&key),
@@ -289,11 +296,16 @@ impl<'a> Pump<'a> {
     }
 }
 
-/// Waits, or lets the transport have its turn if there is no time to wait.
-async fn pause(now_us: u64, wake_us: u64, wake: Instant) {
+/// Waits, or lets the transport have its turn if there is no time to wait. Whether a source has
+/// something to read.
+async fn pause(now_us: u64, wake_us: u64, until: Instant, wake: &Wake) -> bool {
     if wake_us <= now_us {
         tokio::task::yield_now().await;
-    } else {
-        tokio::time::sleep_until(wake).await;
+        return false;
+    }
+    tokio::select! {
+        biased;
+        () = wake.ready() => true,
+        () = tokio::time::sleep_until(until) => false,
     }
 }

@@ -1,5 +1,6 @@
 mod fake_node;
 mod listening;
+mod waking;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};

@@ -1,7 +1,5 @@
 //! A capture as a source: what one access point heard, played at its pace or as fast as possible.
 
-mod listener;
-
 use std::io::Read;
 use std::path::Path;
 
@@ -10,10 +8,9 @@ use wire::{ClientId, ClientName};
 
 use crate::address::Address;
 use crate::capture::{CaptureError, CaptureReader};
+use crate::source::listener::Listener;
 use crate::source::pace::{Pace, Player, Pulled};
 use crate::source::{Drained, Heard, Source, SourceError, SourceHealth};
-
-use listener::{Listener, Unheard};
 
 /// How a capture is played.
 #[derive(Debug, Clone)]
@@ -161,20 +158,6 @@ impl Source for PcapSource {
         SourceHealth {
             notice: self.reader.notice(),
             ..self.health.clone()
-        }
-    }
-}
-
-impl Unheard {
-    /// Where this reason is counted.
-    fn counter(self, health: &mut SourceHealth) -> &mut u64 {
-        match self {
-            Self::Malformed => &mut health.malformed,
-            Self::BadChecksum => &mut health.bad_checksum,
-            Self::WithoutTransmitter => &mut health.without_transmitter,
-            Self::WithoutSignal => &mut health.without_signal,
-            Self::FromAccessPoint => &mut health.from_access_point,
-            Self::WithoutRadio => &mut health.without_radio,
         }
     }
 }

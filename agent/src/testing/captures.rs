@@ -65,3 +65,36 @@ pub(crate) fn block(big: bool, block_type: u32, body: &[u8]) -> Vec<u8> {
     ]
     .concat()
 }
+
+/// The frames of every capture that is stored beside the project and can be read, by file name.
+/// Says so when there are none.
+#[cfg(all(feature = "monitor", target_os = "linux"))]
+pub(crate) fn stored_captures() -> Vec<(String, Vec<Vec<u8>>)> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
+    let data = std::env::var_os("TRILOBITE_DATA").unwrap_or_else(|| beside.into());
+    let folder = std::path::Path::new(&data).join("captures");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        let folder = folder.display();
+        eprintln!("skipped: no captures in {folder}; set TRILOBITE_DATA");
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| {
+        let name = path.to_string_lossy();
+        [".pcap", ".cap", ".pcapng", ".gz"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    });
+    paths.sort();
+    let read = |path: &std::path::PathBuf| {
+        // Some are of link types without radiotap.
+        let mut reader = crate::capture::CaptureReader::open(path).ok()?;
+        let mut frames = Vec::new();
+        while let Ok(Some(frame)) = reader.next_frame() {
+            frames.push(frame.bytes.to_vec());
+        }
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some((name, frames))
+    };
+    paths.iter().filter_map(read).collect()
+}

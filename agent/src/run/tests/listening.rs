@@ -1,7 +1,11 @@
 //! Sources that a test fills.
 
 use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 
 use wire::frame::{Clock, RadioHello};
 use wire::{ClientId, ClientName, Kind};
@@ -138,5 +142,83 @@ impl Source for Recording {
 
     fn health(&self) -> SourceHealth {
         SourceHealth::default()
+    }
+}
+
+/// Reads clients from a socket, a byte each; it never asks to be looked at, and starts again with
+/// the next socket when one ends.
+pub(super) struct Wired {
+    radios: Vec<RadioHello>,
+    sockets: VecDeque<UnixStream>,
+    /// How often it was asked for more.
+    drains: Arc<AtomicU32>,
+}
+
+impl Wired {
+    /// The ends to write to, and the count of drains.
+    pub(super) fn with(sockets: usize) -> (Vec<UnixStream>, Arc<AtomicU32>, Box<dyn Source>) {
+        let pair = |_| {
+            let (writer, reader) = UnixStream::pair().expect("a pair of sockets");
+            reader.set_nonblocking(true).expect("a socket");
+            (writer, reader)
+        };
+        let (writers, sockets) = (0..sockets).map(pair).unzip();
+        let drains = Arc::new(AtomicU32::new(0));
+        let source = Self {
+            radios: radios(),
+            sockets,
+            drains: Arc::clone(&drains),
+        };
+        (writers, drains, Box::new(source))
+    }
+}
+
+impl Source for Wired {
+    fn drain(
+        &mut self,
+        now_us: u64,
+        room: usize,
+        out: &mut dyn FnMut(Heard),
+    ) -> Result<Drained, SourceError> {
+        self.drains.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..room {
+            let Some(socket) = self.sockets.front_mut() else {
+                return Ok(Drained::Finished);
+            };
+            let mut byte = [0];
+            match socket.read(&mut byte) {
+                Ok(0) => drop(self.sockets.pop_front()),
+                Ok(_) => out(heard(Transmitter::Client(ClientId(byte[0].into())), now_us)),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    return Ok(Drained::NextAt(u64::MAX));
+                }
+            }
+        }
+        Ok(Drained::More)
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::Monotonic
+    }
+
+    fn watermark_us(&self) -> u64 {
+        0
+    }
+
+    fn radios(&self) -> &[RadioHello] {
+        &self.radios
+    }
+
+    fn names(&self) -> Vec<(ClientId, ClientName)> {
+        vec![(ClientId(7), "badge-7".parse().expect("name"))]
+    }
+
+    fn health(&self) -> SourceHealth {
+        SourceHealth::default()
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.sockets.front().map(AsFd::as_fd)
     }
 }

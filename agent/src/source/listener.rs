@@ -1,4 +1,4 @@
-//! From the bytes of one captured frame to what was heard, or to why it is of no use.
+//! From the bytes of one frame with a radiotap header to what was heard, or to why it is of no use.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,8 @@ use crate::channel::Channel;
 use crate::dot11::{Header, Role};
 use crate::limits::ACCESS_POINTS_MAX;
 use crate::radiotap::Radiotap;
-use crate::source::{Heard, Transmitter};
+use crate::source::bands::radio_of;
+use crate::source::{Heard, SourceHealth, Transmitter};
 
 /// Why a frame is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,20 @@ pub(super) enum Unheard {
     FromAccessPoint,
     /// There is no radio of its band.
     WithoutRadio,
+}
+
+impl Unheard {
+    /// Where this reason is counted.
+    pub(super) fn counter(self, health: &mut SourceHealth) -> &mut u64 {
+        match self {
+            Self::Malformed => &mut health.malformed,
+            Self::BadChecksum => &mut health.bad_checksum,
+            Self::WithoutTransmitter => &mut health.without_transmitter,
+            Self::WithoutSignal => &mut health.without_signal,
+            Self::FromAccessPoint => &mut health.from_access_point,
+            Self::WithoutRadio => &mut health.without_radio,
+        }
+    }
 }
 
 /// What has to be known to judge a frame.
@@ -67,7 +82,7 @@ impl Listener {
         let rssi_dbm = radiotap.signal_dbm().filter(|_| !radiotap.transmitted);
         let rssi_dbm = rssi_dbm.ok_or(Unheard::WithoutSignal)?;
         let channel = radiotap.freq_mhz.and_then(Channel::at_mhz);
-        let radio = self.radio_of(channel).ok_or(Unheard::WithoutRadio)?;
+        let radio = radio_of(&self.radios, channel).ok_or(Unheard::WithoutRadio)?;
         Ok(Heard {
             from: Transmitter::Address(address),
             heard_at_us,
@@ -89,7 +104,9 @@ impl Listener {
     fn is_access_point(&mut self, header: &Header, address: &Address) -> bool {
         match header.role() {
             Role::AccessPoint => {
-                if self.met.len() < ACCESS_POINTS_MAX {
+                // Every network beacons. Its data frames need not be seen, so that a filter may
+                // keep them back without changing what is heard.
+                if header.is_management() && self.met.len() < ACCESS_POINTS_MAX {
                     self.met.insert(*address);
                 }
                 true
@@ -101,18 +118,5 @@ impl Listener {
 
     fn is_own_network(&self, header: &Header) -> bool {
         self.own.is_empty() || header.bssid.is_some_and(|bssid| self.own.contains(&bssid))
-    }
-
-    /// The radio of the channel's band; without a channel only a single radio is beyond doubt.
-    fn radio_of(&self, channel: Option<Channel>) -> Option<u8> {
-        let index = match channel {
-            Some(channel) => self
-                .radios
-                .iter()
-                .position(|radio| radio.band == channel.band)?,
-            None if self.radios.len() == 1 => 0,
-            None => return None,
-        };
-        u8::try_from(index).ok()
     }
 }

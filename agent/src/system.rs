@@ -1,0 +1,17 @@
+//! What the agent needs of the system beyond the standard library: small safe faces.
+//!
+//! All `unsafe` of the agent lives below, in files that do one thing each.
+
+#[cfg(all(any(feature = "monitor", feature = "nl80211"), target_os = "linux"))]
+pub(crate) mod interface;
+#[cfg(all(feature = "nl80211", target_os = "linux"))]
+pub(crate) mod netlink_socket;
+#[cfg(all(feature = "monitor", target_os = "linux"))]
+pub(crate) mod packet_socket;
+#[cfg(target_os = "linux")]
+pub(crate) mod poller;
+#[cfg(not(target_os = "linux"))]
+#[path = "system/no_poller.rs"]
+pub(crate) mod poller;
+#[cfg(all(test, feature = "monitor", feature = "pcap", target_os = "linux"))]
+pub(crate) mod tap;
