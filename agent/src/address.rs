@@ -1,40 +1,72 @@
 //! A device's real address: made by a source, consumed by the pseudonymiser, shown to nobody.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// The 48-bit address of a transmitter.
 ///
 /// Its `Debug` is blank and it has neither `Display` nor serde, so that no log line, panic or
 /// message can carry it by accident. It never leaves the agent.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Address([u8; 6]);
+#[derive(Clone, Copy)]
+pub struct Address {
+    octets: [u8; 6],
+    /// The octets are random by another rule than that of IEEE 802, so that their bits say nothing.
+    /// No part of the identity: a rule names a device by its octets.
+    made_up: bool,
+}
 
 impl Address {
     /// The address with these octets, in the order in which they travel.
     pub const fn new(octets: [u8; 6]) -> Self {
-        Self(octets)
+        Self {
+            octets,
+            made_up: false,
+        }
     }
 
-    /// Whether the address was made up by the device: the bit "locally administered" is set
-    /// (IEEE 802-2014, 8.2.2).
+    /// A random address of Bluetooth, static or not: its transmitter says so beside it (Core
+    /// Specification 5.4, volume 6, part B, 1.3.2).
+    pub const fn made_up(octets: [u8; 6]) -> Self {
+        Self {
+            octets,
+            made_up: true,
+        }
+    }
+
+    /// Whether the address was made up by the device: it says so, or the bit "locally administered"
+    /// is set (IEEE 802-2014, 8.2.2).
     pub const fn is_randomised(&self) -> bool {
-        self.0[0] & 0x02 != 0
+        self.made_up || self.octets[0] & 0x02 != 0
     }
 
     /// Whether the address names a group; no device transmits under one.
     pub const fn is_group(&self) -> bool {
-        self.0[0] & 0x01 != 0
+        !self.made_up && self.octets[0] & 0x01 != 0
     }
 
     /// The same address with the bit "group" cleared.
     pub(crate) const fn as_individual(mut self) -> Self {
-        self.0[0] &= !0x01;
+        self.octets[0] &= !0x01;
         self
     }
 
     /// The octets, for the pseudonymiser and for rules that compare addresses.
     pub(crate) const fn octets(&self) -> &[u8; 6] {
-        &self.0
+        &self.octets
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.octets == other.octets
+    }
+}
+
+impl Eq for Address {}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.octets.hash(state);
     }
 }
 
@@ -66,7 +98,7 @@ impl std::str::FromStr for Address {
         if pairs.next().is_some() {
             return Err(AddressError);
         }
-        Ok(Self(octets))
+        Ok(Self::new(octets))
     }
 }
 
@@ -85,6 +117,15 @@ mod tests {
         let with_first = |first| Address::new([first, 0, 0, 0, 0, 1]);
         assert!(with_first(0x02).is_randomised() && !with_first(0x02).is_group());
         assert!(!with_first(0x00).is_randomised() && with_first(0x01).is_group());
+    }
+
+    #[test]
+    fn the_bits_of_a_made_up_address_say_nothing() {
+        for first in [0x00, 0x01, 0x40, 0xc3] {
+            let address = Address::made_up([first, 0, 0, 0, 0, 1]);
+            assert!(address.is_randomised() && !address.is_group());
+            assert_eq!(address, Address::new([first, 0, 0, 0, 0, 1]));
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ enum Command {
     /// On Ctrl-C or SIGTERM the agent sends what waits, has the node book its final counters and
     /// prints them on stderr. A second Ctrl-C ends it at once.
     Run {
-        /// The configuration; agent.example.toml explains every key.
+        /// The configuration, in TOML or in UCI; agent.example.toml explains every key.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },

@@ -1,10 +1,17 @@
-//! The file `agent.toml`: read whole, checked whole, every unknown key refused.
+//! The file `agent.toml`, or the same keys in OpenWrt's UCI: read whole, checked whole, every
+//! unknown key refused.
 //!
-//! `agent.example.toml` beside the crate explains each key.
+//! `agent.example.toml` beside the crate explains each key. Both forms are read into one tree
+//! (`tree`), and the structs here take what they know from it. In UCI a table is a section of
+//! that type, an array of tables several of them, and the keys outside of tables stand in the
+//! section `agent`.
 
+#[cfg(feature = "ble")]
+mod ble;
 #[cfg(feature = "pcap")]
 mod capture;
 mod error;
+mod hint;
 #[cfg(feature = "hostapd")]
 mod hostapd;
 #[cfg(feature = "monitor")]
@@ -16,15 +23,28 @@ mod replay;
 mod sources;
 #[cfg(feature = "synthetic")]
 mod synthetic;
-#[cfg(all(test, feature = "pcap", feature = "replay", feature = "synthetic"))]
+#[cfg(all(
+    test,
+    feature = "pcap",
+    feature = "replay",
+    feature = "synthetic",
+    feature = "monitor",
+    feature = "nl80211",
+    feature = "hostapd",
+    feature = "ubus",
+    feature = "ble"
+))]
 mod tests;
+mod tree;
+#[cfg(feature = "ubus")]
+mod ubus;
+pub mod uci;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use link::AgentCredentials;
 use serde::Deserialize;
-use toml::Spanned;
 use wire::frame::RadioHello;
 use wire::{AgentName, ApName};
 
@@ -35,6 +55,7 @@ use crate::privacy::Rules;
 use crate::run::AgentConfig;
 use crate::source::Source;
 use error::Place;
+use tree::{Spanned, Table};
 
 pub use error::ConfigError;
 
@@ -64,9 +85,14 @@ struct FileText {
     batching: Option<Spanned<BatchingText>>,
     #[serde(default)]
     privacy: Option<Spanned<PrivacyText>>,
-    #[serde(default)]
-    source: Vec<Spanned<toml::Table>>,
+    /// Taken out beforehand: which keys a source has depends on its kind.
+    #[serde(default, rename = "source")]
+    _source: Vec<Taken>,
 }
+
+/// Nothing.
+#[derive(Deserialize)]
+struct Taken {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,13 +150,26 @@ impl FileConfig {
         Self::parse(&text, path)
     }
 
-    /// Checks the text of a file that stands, or would stand, at `path`.
+    /// Checks the text of a file that stands, or would stand, at `path`: TOML, or UCI if it begins
+    /// with one of its words.
     ///
     /// # Errors
     /// As [`FileConfig::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let place = Place { path, text };
-        let file: FileText = toml::from_str(text).map_err(|error| place.toml_error(&error))?;
+        let whole = 0..text.len();
+        let tree = if uci::is_uci(text) {
+            uci::parse(text)
+                .map_err(Into::into)
+                .and_then(Table::from_uci)
+        } else {
+            Table::from_toml(text)
+        };
+        let mut tree = tree.map_err(|error| place.tree_error(error, &whole))?;
+        let sources = tree.remove("source");
+        let file: FileText = tree
+            .read()
+            .map_err(|error| place.tree_error(error, &whole))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let radios = radios(&place, &file.radio)?;
         let mut agent = AgentConfig::new(nodes(&place, &file.nodes)?);
@@ -147,7 +186,7 @@ impl FileConfig {
             authority: folder.join(file.identity.authority),
             certificate: folder.join(file.identity.certificate),
             key: folder.join(file.identity.key),
-            sources: sources::Plans::parse(&place, folder, radios, &file.source)?,
+            sources: sources::Plans::parse(&place, folder, radios, sources)?,
         })
     }
 

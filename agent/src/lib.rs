@@ -63,6 +63,12 @@ pub mod netlink;
 #[cfg(feature = "nl80211")]
 pub mod nl80211;
 
+// What else speaks of the air.
+#[cfg(feature = "ble")]
+pub mod hci;
+#[cfg(feature = "ubus")]
+pub mod ubus;
+
 // The program.
 pub mod cli;
 pub mod config;

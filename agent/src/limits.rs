@@ -270,3 +270,91 @@ pub const WORLD_STEP: Duration = Duration::from_millis(500);
 /// Time between two looks at a simulated world: short against the quarter of a second for which an
 /// observation waits anyway.
 pub const WORLD_LOOK: Duration = Duration::from_millis(50);
+
+/// Longest message that ubusd and its clients agree on (`UBUS_MAX_MSGLEN`). More means that the
+/// stream cannot be followed any more.
+pub const UBUS_MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of the bus that wait to be understood. A probe takes some 300, hostapd's description of
+/// itself some 4,000; a longer message is passed over and counted.
+pub const UBUS_BUFFER_BYTES: usize = 16_384;
+
+/// Reads from the bus in one look, each of at most the buffer: some 400 notifications. ubusd keeps
+/// the rest, up to a megabyte.
+pub const UBUS_READS_MAX: usize = 8;
+
+/// Tables within tables on the bus: hostapd has three.
+pub const UBUS_DEPTH_MAX: u8 = 8;
+
+/// Objects of hostapd, one for each of its networks. Further ones are not listened to.
+pub const UBUS_OBJECTS_MAX: usize = 64;
+
+/// Bytes that wait to be written to the bus: requests for all objects, and some answers. Beyond
+/// that hostapd gets no answer and goes on after 100 ms.
+pub const UBUS_UNSENT_BYTES_MAX: usize = 8_192;
+
+/// Messages in a row that make no sense until the connection is made anew.
+pub const UBUS_MALFORMED_MAX: u32 = 16;
+
+/// Time between two looks for hostapd's objects, which also show that ubusd is alive.
+pub const UBUS_LOOKUP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long ubusd may be silent while it owes an answer.
+pub const UBUS_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// How long an answer of ubusd may take while it says other things.
+pub const UBUS_ANSWER_MAX: Duration = Duration::from_mins(1);
+
+/// How long hostapd may tell nothing until this client subscribes anew: its objects have been seen
+/// to freeze, and a new connection each ten minutes costs a quiet place nothing.
+pub const UBUS_QUIET_MAX: Duration = Duration::from_mins(10);
+
+/// Within this time a frame of the same client, channel and strength is the same frame, told by
+/// another network of the same radio.
+pub const SAME_FRAME_WITHIN: Duration = Duration::from_millis(5);
+
+/// Frames among which such a one is looked for.
+pub const SAME_FRAME_PLACES: usize = 16;
+
+const _: () = assert!(UBUS_UNSENT_BYTES_MAX > (UBUS_OBJECTS_MAX + 8) * 96);
+
+/// Longest configuration in UCI, in bytes: a long one has some thousand.
+pub const UCI_TEXT_BYTES_MAX: usize = 65_536;
+
+/// Sections of it: sources, radios, named clients.
+pub const UCI_SECTIONS_MAX: usize = 1_024;
+
+/// Keys of one section; none of ours has twenty.
+pub const UCI_ENTRIES_MAX: usize = 64;
+
+/// Values of one list: devices that opted out, access points.
+pub const UCI_VALUES_MAX: usize = 1_024;
+
+/// Longest value: a path. A longer one means that a quote is missing.
+pub const UCI_WORD_BYTES_MAX: usize = 4_096;
+
+/// How often a scan begins anew unless configured otherwise: devices advertise some ten times a
+/// second, so one in sight is heard within a few tries.
+pub const BLE_INTERVAL: Duration = Duration::from_millis(60);
+
+/// How long of that it listens unless configured otherwise: half the time, so that an adapter which
+/// shares its antenna with Wi-Fi leaves it the other half.
+pub const BLE_WINDOW: Duration = Duration::from_millis(30);
+
+/// Longest interval and shortest window that every adapter takes (Bluetooth Core Specification 5.4,
+/// volume 4, part E, 7.8.10: 10.24 s and 2.5 ms).
+pub const BLE_INTERVAL_MAX: Duration = Duration::from_millis(10_240);
+/// See [`BLE_INTERVAL_MAX`].
+pub const BLE_WINDOW_MIN: Duration = Duration::from_millis(3);
+
+/// Packets of an adapter that are read in one look: a tenth of a second of a crowded hall.
+pub const BLE_PACKETS_MAX: usize = 256;
+
+/// Longest packet that is read whole: an event has 258 bytes.
+pub const BLE_PACKET_BYTES_MAX: usize = 512;
+
+/// How long an adapter may take to answer a command.
+pub const BLE_ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// How long an adapter may hear nothing until it is started anew.
+pub const BLE_QUIET_MAX: Duration = Duration::from_mins(5);

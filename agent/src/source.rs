@@ -6,9 +6,12 @@ mod arrival;
     feature = "pcap",
     feature = "monitor",
     feature = "nl80211",
-    feature = "hostapd"
+    feature = "hostapd",
+    feature = "ubus"
 ))]
 mod bands;
+#[cfg(all(feature = "ble", target_os = "linux"))]
+pub mod ble;
 pub mod feed;
 #[cfg(all(feature = "hostapd", target_os = "linux"))]
 pub mod hostapd;
@@ -23,7 +26,13 @@ pub mod pace;
 #[cfg(feature = "pcap")]
 pub mod pcap;
 #[cfg(all(
-    any(feature = "monitor", feature = "nl80211", feature = "hostapd"),
+    any(
+        feature = "monitor",
+        feature = "nl80211",
+        feature = "hostapd",
+        feature = "ubus",
+        feature = "ble"
+    ),
     target_os = "linux"
 ))]
 mod reopen;
@@ -31,6 +40,8 @@ mod reopen;
 pub mod replay;
 #[cfg(feature = "synthetic")]
 pub mod synthetic;
+#[cfg(all(feature = "ubus", target_os = "linux"))]
+pub mod ubus;
 
 use std::error::Error;
 use std::os::fd::BorrowedFd;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use wire::AgentName;
 
 use super::sources::{Around, Plan, SpeedText, addresses, keys, needs_radios};
+use super::tree::{Table, TreeError};
 use crate::source::Source;
 use crate::source::pcap::{CaptureOptions, PcapSource};
 
@@ -24,7 +25,7 @@ struct Capture {
     options: CaptureOptions,
 }
 
-pub(super) fn plan(table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, String> {
+pub(super) fn plan(table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, TreeError> {
     let keys: Keys = keys("pcap", table)?;
     needs_radios("pcap", around)?;
     Ok(Box::new(Capture {

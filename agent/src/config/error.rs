@@ -4,6 +4,15 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::tree::TreeError;
+use crate::address::Address;
+
+/// The address in our own advice.
+const EXAMPLE: &str = "00:11:22:aa:bb:cc";
+
+/// Six pairs of digits and what separates them.
+const ADDRESS_BYTES: usize = 17;
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -60,19 +69,36 @@ impl Place<'_> {
         ConfigError::Problem {
             path: self.path.to_owned(),
             line,
-            what: what.to_string(),
+            what: without_addresses(&what.to_string()),
         }
     }
 
-    pub(super) fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
-        self.problem(error.span().unwrap_or(0..0), in_our_words(error.message()))
+    /// An error in the tree; one that knows no place of its own is somewhere in `whole`.
+    pub(super) fn tree_error(&self, error: TreeError, whole: &Range<usize>) -> ConfigError {
+        self.problem(error.at.unwrap_or(whole.clone()), error.what)
     }
+}
+
+/// A message may quote what stands in the file, and it may reach a log.
+fn without_addresses(message: &str) -> String {
+    let mut clean = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(char) = rest.chars().next() {
+        let address = rest.get(..ADDRESS_BYTES);
+        if address.is_some_and(|text| text != EXAMPLE && text.parse::<Address>().is_ok()) {
+            clean.push_str("(an address)");
+            rest = &rest[ADDRESS_BYTES..];
+        } else {
+            clean.push(char);
+            rest = &rest[char.len_utf8()..];
+        }
+    }
+    clean
 }
 
 /// The parser speaks of fields, and leaves out what to do about a missing one.
 pub(super) fn in_our_words(message: &str) -> String {
     let message = message.trim().replace('\n', ", ").replace('`', "\"");
-    let message = message.replace("unknown field", "unknown key");
     let message = message.replace(", expected ", "; expected ");
     match message.strip_prefix("missing field ") {
         Some(key) => format!("the key {key} is missing; add it, see agent.example.toml"),

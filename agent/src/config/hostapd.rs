@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::sources::{Around, Plan, interface_name, interval, keys, needs_radios};
+use super::tree::{Table, TreeError};
 
 /// Where hostapd puts its sockets unless its configuration says otherwise.
 const FOLDER: &str = "/var/run/hostapd";
@@ -29,7 +30,7 @@ struct Hostapd {
     interval: Duration,
 }
 
-pub(super) fn plan(table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, String> {
+pub(super) fn plan(table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, TreeError> {
     let keys: Keys = keys("hostapd", table)?;
     needs_radios("hostapd", around)?;
     Ok(Box::new(Hostapd {

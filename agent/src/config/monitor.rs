@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::sources::{Around, Plan, addresses, interface_name, keys, needs_radios};
+use super::tree::{Table, TreeError};
 use crate::address::Address;
 
 #[derive(Deserialize)]
@@ -23,7 +24,7 @@ struct Monitor {
     access_points: Vec<Address>,
 }
 
-pub(super) fn plan(table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, String> {
+pub(super) fn plan(table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, TreeError> {
     let keys: Keys = keys("monitor", table)?;
     needs_radios("monitor", around)?;
     Ok(Box::new(Monitor {

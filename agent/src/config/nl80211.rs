@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::sources::{Around, Plan, interface_name, interval, keys, needs_radios};
+use super::tree::{Table, TreeError};
 use crate::channel::Channel;
 use crate::limits::{FTM_INTERVAL, FTM_INTERVAL_MIN, FTM_PEERS_MAX};
 use crate::nl80211::ftm::Peer;
@@ -51,7 +52,7 @@ struct Ranging {
     interval: Duration,
 }
 
-pub(super) fn plan(table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, String> {
+pub(super) fn plan(table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, TreeError> {
     let keys: Keys = keys("nl80211", table)?;
     needs_radios("nl80211", around)?;
     let ranging = ranging(&keys)?;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use wire::AgentName;
 
 use super::sources::{Around, Plan, SpeedText, keys};
+use super::tree::{Table, TreeError};
 use crate::source::Source;
 use crate::source::pace::Pace;
 use crate::source::replay::dataset::{Dataset, Identity, TimelineOptions};
@@ -49,7 +50,7 @@ enum ReplayError {
     TooManyRadios { path: String, radios: usize },
 }
 
-pub(super) fn plan(table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, String> {
+pub(super) fn plan(table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, TreeError> {
     let Keys { path, agent, speed } = keys("replay", table)?;
     let pace = SpeedText::pace(speed.as_ref())?;
     Ok(Box::new(Replayed {

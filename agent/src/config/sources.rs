@@ -2,30 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
 use wire::AgentName;
 use wire::frame::RadioHello;
 
 use super::error::{ConfigError, Place};
+use super::tree::{Node, Table, TreeError, Value};
 use crate::source::Source;
 
 /// Checks the keys of one kind of source.
-type Parse = fn(toml::Table, &Around<'_>) -> Result<Box<dyn Plan>, String>;
+type Parse = fn(Table, &Around<'_>) -> Result<Box<dyn Plan>, TreeError>;
 
 /// Kinds of source; `None` for those that this program was built without.
-const KINDS: [(&str, Option<Parse>); 6] = [
+const KINDS: [(&str, Option<Parse>); 8] = [
     ("pcap", PCAP),
     ("replay", REPLAY),
     ("synthetic", SYNTHETIC),
     ("monitor", MONITOR),
     ("nl80211", NL80211),
     ("hostapd", HOSTAPD),
+    ("ubus", UBUS),
+    ("ble", BLE),
 ];
 
 #[cfg(feature = "hostapd")]
 const HOSTAPD: Option<Parse> = Some(super::hostapd::plan);
 #[cfg(not(feature = "hostapd"))]
 const HOSTAPD: Option<Parse> = None;
+
+#[cfg(feature = "ble")]
+const BLE: Option<Parse> = Some(super::ble::plan);
+#[cfg(not(feature = "ble"))]
+const BLE: Option<Parse> = None;
 
 #[cfg(feature = "nl80211")]
 const NL80211: Option<Parse> = Some(super::nl80211::plan);
@@ -52,6 +59,11 @@ const SYNTHETIC: Option<Parse> = Some(super::synthetic::plan);
 #[cfg(not(feature = "synthetic"))]
 const SYNTHETIC: Option<Parse> = None;
 
+#[cfg(feature = "ubus")]
+const UBUS: Option<Parse> = Some(super::ubus::plan);
+#[cfg(not(feature = "ubus"))]
+const UBUS: Option<Parse> = None;
+
 /// Sources that are checked and can be opened.
 pub(super) struct Plans {
     path: PathBuf,
@@ -71,7 +83,12 @@ pub(super) type OpenError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Around<'a> {
     /// Paths are relative to this folder.
     #[cfg_attr(
-        not(any(feature = "pcap", feature = "replay", feature = "synthetic")),
+        not(any(
+            feature = "pcap",
+            feature = "replay",
+            feature = "synthetic",
+            feature = "ubus"
+        )),
         expect(dead_code, reason = "this build has no source with a path")
     )]
     pub(super) folder: &'a Path,
@@ -80,7 +97,9 @@ pub(super) struct Around<'a> {
             feature = "pcap",
             feature = "monitor",
             feature = "nl80211",
-            feature = "hostapd"
+            feature = "hostapd",
+            feature = "ubus",
+            feature = "ble"
         )),
         expect(dead_code, reason = "all sources of this build bring their own")
     )]
@@ -100,10 +119,15 @@ impl Plans {
         place: &Place<'_>,
         folder: &Path,
         radios: Vec<RadioHello>,
-        tables: &[Spanned<toml::Table>],
+        sources: Option<Node>,
     ) -> Result<Self, ConfigError> {
+        let tables = match sources.map(|node| node.value) {
+            Some(Value::List(tables) | Value::Sections(tables)) => tables,
+            _ => Vec::new(),
+        };
         if tables.is_empty() {
-            let what = "no source; add a [[source]] table, see agent.example.toml";
+            let what = "no source; add a [[source]] table, in UCI a section source; see \
+                        agent.example.toml";
             return Err(place.problem(0..0, what));
         }
         let around = Around {
@@ -111,10 +135,13 @@ impl Plans {
             radios: &radios,
         };
         let mut plans = Vec::with_capacity(tables.len());
-        for table in tables {
-            let plan = plan(table.get_ref().clone(), &around)
-                .map_err(|what| place.problem(table.span(), what))?;
-            plans.push((place.line(&table.span()), plan));
+        for Node { at, value } in tables {
+            let plan = match value {
+                Value::Table(table) => plan(table, &around),
+                _ => Err("a source is a table; write [[source]]".into()),
+            };
+            let plan = plan.map_err(|error| place.tree_error(error, &at))?;
+            plans.push((place.line(&at), plan));
         }
         Ok(Self {
             path: place.path.to_owned(),
@@ -136,25 +163,26 @@ impl Plans {
 }
 
 /// Checks one table; an error says what is wrong and what to do.
-fn plan(mut table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, String> {
+fn plan(mut table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, TreeError> {
     let built = KINDS
         .iter()
         .filter(|(_, parse)| parse.is_some())
         .map(|(kind, _)| *kind);
     let built = built.collect::<Vec<_>>().join(", ");
-    let kind = match table.remove("kind") {
-        Some(toml::Value::String(kind)) => kind,
-        Some(_) => return Err("the kind of a source is a text, such as \"pcap\"".to_owned()),
-        None => return Err(format!("the source has no kind; use one of {built}")),
+    let kind = match table.remove("kind").map(|node| node.value) {
+        Some(Value::Text(kind) | Value::Word(kind)) => kind,
+        Some(_) => return Err("the kind of a source is a text, such as \"pcap\"".into()),
+        None => return Err(format!("the source has no kind; use one of {built}").into()),
     };
     match KINDS.iter().find(|(known, _)| *known == kind) {
         Some((_, Some(parse))) => parse(table, around),
-        Some((_, None)) => Err(format!(
-            "this agent was built without the source {kind:?}; build it with --features {kind}"
-        )),
-        None => Err(format!(
-            "unknown kind of source {kind:?}; use one of {built}"
-        )),
+        Some((_, None)) => {
+            let what = format!(
+                "this agent was built without the source {kind:?}; build it with --features {kind}"
+            );
+            Err(what.into())
+        }
+        None => Err(format!("unknown kind of source {kind:?}; use one of {built}").into()),
     }
 }
 
@@ -165,16 +193,19 @@ fn plan(mut table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, St
     feature = "synthetic",
     feature = "monitor",
     feature = "nl80211",
-    feature = "hostapd"
+    feature = "hostapd",
+    feature = "ubus",
+    feature = "ble"
 ))]
 pub(super) fn keys<T: serde::de::DeserializeOwned>(
     kind: &str,
-    table: toml::Table,
-) -> Result<T, String> {
-    let keys = table
-        .try_into()
-        .map_err(|error: toml::de::Error| super::error::in_our_words(error.message()));
-    keys.map_err(|what| format!("source {kind}: {what}"))
+    table: Table,
+) -> Result<T, TreeError> {
+    // A place that is not known is that of the source.
+    table.read().map_err(|error| TreeError {
+        what: format!("source {kind}: {}", error.what),
+        ..error
+    })
 }
 
 /// Refuses a source that hears with radios which the file does not name.
@@ -182,7 +213,8 @@ pub(super) fn keys<T: serde::de::DeserializeOwned>(
     feature = "pcap",
     feature = "monitor",
     feature = "nl80211",
-    feature = "hostapd"
+    feature = "hostapd",
+    feature = "ubus"
 ))]
 pub(super) fn needs_radios(kind: &str, around: &Around<'_>) -> Result<(), String> {
     match around.radios {
@@ -239,7 +271,13 @@ pub(super) fn interval(kind: &str, ms: Option<u32>) -> Result<std::time::Duratio
 
 /// The word for other systems.
 #[cfg(all(
-    any(feature = "monitor", feature = "nl80211", feature = "hostapd"),
+    any(
+        feature = "monitor",
+        feature = "nl80211",
+        feature = "hostapd",
+        feature = "ubus",
+        feature = "ble"
+    ),
     not(target_os = "linux")
 ))]
 pub(super) fn only_on_linux(kind: &str) -> OpenError {
@@ -266,7 +304,12 @@ impl SpeedText {
                 Ok(Pace::Speed(*times))
             }
             Some(Self::Word(word)) if word == "max" => Ok(Pace::AsFastAsPossible),
-            Some(_) => Err("speed is a positive number, or \"max\"".to_owned()),
+            // In UCI a number is a word as well.
+            Some(Self::Word(word)) => match word.parse() {
+                Ok(times) => Self::pace(Some(&Self::Times(times))),
+                Err(_) => Err("speed is a positive number, or \"max\"".to_owned()),
+            },
+            Some(Self::Times(_)) => Err("speed is a positive number, or \"max\"".to_owned()),
         }
     }
 }

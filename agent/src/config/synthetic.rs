@@ -10,6 +10,7 @@ use site::Site;
 use wire::AgentName;
 
 use super::sources::{Around, Plan, keys};
+use super::tree::{Table, TreeError};
 use crate::source::Source;
 use crate::source::synthetic::{SyntheticOptions, SyntheticSource};
 
@@ -48,7 +49,7 @@ enum SiteError {
     Problems { path: String, problems: String },
 }
 
-pub(super) fn plan(table: toml::Table, around: &Around<'_>) -> Result<Box<dyn Plan>, String> {
+pub(super) fn plan(table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, TreeError> {
     let keys: Keys = keys("synthetic", table)?;
     let mut world = WorldConfig::default();
     world.seed = keys.seed.unwrap_or(world.seed);

@@ -1,3 +1,5 @@
+mod uci_form;
+
 use super::*;
 use crate::privacy::Randomised;
 
@@ -72,7 +74,7 @@ fn problems_say_what_where_and_what_to_do() {
     check(
         "band = \"5\"",
         "band = \"5\"\nchannel = 3",
-        "line 11: unknown key \"channel\"; expected \"ap\" or \"band\"",
+        "line 11: unknown key \"channel\"; use one of \"ap\", \"band\"",
     );
     check(
         "band = \"5\"",
@@ -99,13 +101,13 @@ fn problems_say_what_where_and_what_to_do() {
         "kind = \"pcap\"",
         "kind = \"radio\"",
         "line 12: unknown kind of source \"radio\"; use one of pcap, replay, synthetic, \
-         monitor, nl80211, hostapd",
+         monitor, nl80211, hostapd, ubus, ble",
     );
     check(
         "kind = \"pcap\"",
         "kind = \"pcap\"\nspede = 2",
-        "line 12: source pcap: unknown key \"spede\"; expected one of \"path\", \"speed\", \
-         \"access_points\"",
+        "line 14: source pcap: unknown key \"spede\"; did you mean \"speed\"? use one of \"path\", \
+         \"speed\", \"access_points\"",
     );
     check(
         "kind = \"pcap\"",
@@ -131,6 +133,55 @@ fn problems_say_what_where_and_what_to_do() {
 }
 
 #[test]
+fn values_of_a_wrong_type_are_told_with_their_place() {
+    check(
+        "[[radio]]",
+        "[batching]\nhold_ms = \"soon\"\n[[radio]]",
+        "line 9: invalid type: string \"soon\"; expected u32",
+    );
+    check(
+        "[[radio]]",
+        "[batching]\nshort_ids = 1\n[[radio]]",
+        "line 9: invalid type: integer \"1\"; expected a boolean",
+    );
+    check(
+        "[[radio]]",
+        "[privacy]\nopted_out = [\n\"00:00:5e:00:53:01\",\n3]\n[[radio]]",
+        "line 11: invalid type: integer \"3\"; expected a string",
+    );
+    check(
+        "nodes =",
+        "server_nam = \"x\"\nnodes =",
+        "line 1: unknown key \"server_nam\"; did you mean \"server_name\"? use one of \"nodes\", \
+         \"server_name\", \"identity\", \"radio\", \"batching\", \"privacy\", \"source\"",
+    );
+}
+
+#[test]
+fn an_adapter_needs_a_radio_and_times_that_fit() {
+    let ble = "band = \"ble\"\n\n[[source]]\nkind = \"ble\"\n";
+    let text = MINIMAL.replace("band = \"5\"", ble);
+    assert!(parse(&text).is_ok());
+    let wrong = |more: &str| {
+        let text = text.replace(ble, &format!("{ble}{more}"));
+        parse(&text).expect_err(more).to_string()
+    };
+    let error = wrong("window_ms = 70");
+    assert!(
+        error.contains("line 12: source ble: window_ms must be"),
+        "{error}"
+    );
+    let error = wrong("adapter = \"usb\"");
+    assert!(error.contains("\"usb\" is no adapter"), "{error}");
+    check(
+        "kind = \"pcap\"\npath = \"lobby.pcap\"",
+        "kind = \"ble\"",
+        "line 12: source ble: nothing says which AP the adapter belongs to; add a [[radio]] with \
+         its AP and band = \"ble\"",
+    );
+}
+
+#[test]
 fn a_monitor_needs_an_interface_and_a_radio() {
     let monitor = "kind = \"monitor\"\ninterface = \"nowhere0\"";
     let text = MINIMAL.replace("kind = \"pcap\"\npath = \"lobby.pcap\"", monitor);
@@ -140,6 +191,31 @@ fn a_monitor_needs_an_interface_and_a_radio() {
         "kind = \"monitor\"",
         "line 12: source monitor: the key \"interface\" is missing; add it, see agent.example.toml",
     );
+}
+
+#[test]
+fn no_problem_quotes_an_address() {
+    let address = "00:00:5e:00:53:0a";
+    for (from, to) in [
+        ("band = \"5\"", format!("band = \"{address}\"")),
+        ("kind = \"pcap\"", format!("kind = \"x {address}\"")),
+        ("path =", format!("\"{address}\" = 1\npath =")),
+        (
+            "[[radio]]",
+            format!("[batching]\nhold_ms = \"{address}\"\n[[radio]]"),
+        ),
+        (
+            "[[radio]]",
+            format!("[privacy]\nrandomised = \"\u{fc}{address}\"\n[[radio]]"),
+        ),
+    ] {
+        let error = parse(&MINIMAL.replace(from, &to)).expect_err(&to);
+        let text = format!("{error} {error:?}");
+        assert!(
+            !text.contains(address) && text.contains("(an address)"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
