@@ -50,6 +50,17 @@ impl Address {
         self
     }
 
+    /// The address with all octets but the first `len` cleared.
+    pub(crate) fn first_octets(&self, len: usize) -> Self {
+        let mut first = *self;
+        first
+            .octets
+            .iter_mut()
+            .skip(len)
+            .for_each(|octet| *octet = 0);
+        first
+    }
+
     /// The octets, for the pseudonymiser and for rules that compare addresses.
     pub(crate) const fn octets(&self) -> &[u8; 6] {
         &self.octets
@@ -77,6 +88,67 @@ impl fmt::Debug for Address {
     }
 }
 
+/// The first octets of addresses: those of one vendor, or a whole address.
+///
+/// Like an [`Address`] it shows nothing of itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AddressPrefix {
+    octets: [u8; 6],
+    len: usize,
+}
+
+impl AddressPrefix {
+    /// Number of octets, from 1 to 6.
+    pub(crate) const fn octets_len(&self) -> usize {
+        self.len
+    }
+
+    /// The address in which all further octets are zero.
+    pub(crate) const fn first_address(&self) -> Address {
+        Address::new(self.octets)
+    }
+}
+
+impl fmt::Debug for AddressPrefix {
+    /// Shows nothing of the address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddressPrefix")
+    }
+}
+
+/// The text is no start of an address. The text itself is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not an address or the start of one; write one to six pairs of hexadecimal digits such as \
+     00:11:22 or 00:11:22:aa:bb:cc"
+)]
+pub struct AddressPrefixError;
+
+impl std::str::FromStr for AddressPrefix {
+    type Err = AddressPrefixError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut prefix = Self {
+            octets: [0; 6],
+            len: 0,
+        };
+        for pair in text.split([':', '-']) {
+            let place = prefix.octets.get_mut(prefix.len);
+            *place.ok_or(AddressPrefixError)? = octet(pair).ok_or(AddressPrefixError)?;
+            prefix.len += 1;
+        }
+        Ok(prefix)
+    }
+}
+
+/// One pair of hexadecimal digits.
+fn octet(pair: &str) -> Option<u8> {
+    if pair.len() != 2 || !pair.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u8::from_str_radix(pair, 16).ok()
+}
+
 /// The text is not six pairs of hexadecimal digits. The text itself is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an address; write six pairs of hexadecimal digits such as 00:11:22:aa:bb:cc")]
@@ -88,12 +160,8 @@ impl std::str::FromStr for Address {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut octets = [0; 6];
         let mut pairs = text.split([':', '-']);
-        for octet in &mut octets {
-            let pair = pairs.next().ok_or(AddressError)?;
-            if pair.len() != 2 || !pair.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Err(AddressError);
-            }
-            *octet = u8::from_str_radix(pair, 16).map_err(|_| AddressError)?;
+        for place in &mut octets {
+            *place = pairs.next().and_then(octet).ok_or(AddressError)?;
         }
         if pairs.next().is_some() {
             return Err(AddressError);
@@ -125,6 +193,24 @@ mod tests {
             let address = Address::made_up([first, 0, 0, 0, 0, 1]);
             assert!(address.is_randomised() && !address.is_group());
             assert_eq!(address, Address::new([first, 0, 0, 0, 0, 1]));
+        }
+    }
+
+    #[test]
+    fn a_prefix_has_one_to_six_octets() {
+        let prefix: AddressPrefix = "00-11:Aa".parse().unwrap();
+        assert_eq!(prefix.octets_len(), 3);
+        assert_eq!(
+            prefix.first_address(),
+            Address::new([0, 0x11, 0xaa, 0, 0, 0])
+        );
+        assert_eq!(format!("{prefix:?}"), "AddressPrefix");
+        for bad in ["", "0", "00:", "00:1g", "001122", "00:11:22:33:44:55:66"] {
+            assert_eq!(
+                bad.parse::<AddressPrefix>(),
+                Err(AddressPrefixError),
+                "{bad:?}"
+            );
         }
     }
 

@@ -6,10 +6,12 @@
 //! that type, an array of tables several of them, and the keys outside of tables stand in the
 //! section `agent`.
 
+mod behaviour;
 #[cfg(feature = "ble")]
 mod ble;
 #[cfg(feature = "pcap")]
 mod capture;
+mod change;
 mod error;
 mod hint;
 #[cfg(feature = "hostapd")]
@@ -18,6 +20,7 @@ mod hostapd;
 mod monitor;
 #[cfg(feature = "nl80211")]
 mod nl80211;
+mod privacy;
 #[cfg(feature = "replay")]
 mod replay;
 mod sources;
@@ -48,10 +51,8 @@ use serde::Deserialize;
 use wire::frame::RadioHello;
 use wire::{AgentName, ApName};
 
-use crate::address::Address;
 use crate::batcher::BatcherLimits;
 use crate::limits;
-use crate::privacy::Rules;
 use crate::run::AgentConfig;
 use crate::source::Source;
 use error::Place;
@@ -67,6 +68,12 @@ const BANDS: [&str; 5] = ["2.4", "5", "6", "ble", "uwb"];
 pub struct FileConfig {
     /// The agent's settings.
     pub agent: AgentConfig,
+    /// The radios that hear, where a source does not bring its own.
+    pub radios: Vec<RadioHello>,
+    /// The most memory that the process may take.
+    pub memory_mib: Option<u32>,
+    /// Where the agent answers who asks for its status.
+    pub status_socket: Option<PathBuf>,
     authority: PathBuf,
     certificate: PathBuf,
     key: PathBuf,
@@ -83,8 +90,13 @@ struct FileText {
     radio: Vec<Spanned<RadioText>>,
     #[serde(default)]
     batching: Option<Spanned<BatchingText>>,
+    coalesce: Option<Spanned<behaviour::CoalesceText>>,
+    limits: Option<Spanned<behaviour::LimitsText>>,
+    status: Option<Spanned<behaviour::StatusText>>,
     #[serde(default)]
-    privacy: Option<Spanned<PrivacyText>>,
+    privacy: Option<Spanned<privacy::PrivacyText>>,
+    #[serde(default)]
+    access_point: Vec<Spanned<privacy::AccessPointText>>,
     /// Taken out beforehand: which keys a source has depends on its kind.
     #[serde(default, rename = "source")]
     _source: Vec<Taken>,
@@ -117,24 +129,6 @@ struct BatchingText {
     queue_observations_max: Option<usize>,
     burst_datagrams: Option<usize>,
     short_ids: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PrivacyText {
-    randomised: Option<String>,
-    rssi_min_dbm: Option<i8>,
-    #[serde(default)]
-    opted_out: Vec<String>,
-    #[serde(default)]
-    named: Vec<NamedText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NamedText {
-    address: String,
-    name: String,
 }
 
 impl FileConfig {
@@ -178,15 +172,27 @@ impl FileConfig {
             agent.batcher = batching_limits(&place, batching)?;
             agent.short_ids = batching.get_ref().short_ids.unwrap_or(agent.short_ids);
         }
-        if let Some(privacy) = &file.privacy {
-            agent.privacy = privacy_rules(&place, privacy)?;
+        if let Some(coalesce) = &file.coalesce {
+            agent.coalesce = behaviour::coalesce(&place, coalesce)?;
         }
+        let mut memory_mib = None;
+        if let Some(limits) = &file.limits {
+            (agent.cpu_percent, memory_mib) = behaviour::limits(&place, limits)?;
+        }
+        agent.privacy = privacy::rules(&place, file.privacy.as_ref(), &file.access_point)?;
+        let sources = sources::Plans::parse(&place, folder, &radios, &agent.privacy, sources)?;
         Ok(Self {
             agent,
             authority: folder.join(file.identity.authority),
             certificate: folder.join(file.identity.certificate),
             key: folder.join(file.identity.key),
-            sources: sources::Plans::parse(&place, folder, radios, sources)?,
+            radios,
+            memory_mib,
+            status_socket: file
+                .status
+                .as_ref()
+                .map(|table| behaviour::status(folder, table)),
+            sources,
         })
     }
 
@@ -279,33 +285,4 @@ fn batching_limits(
         return problem(format!("burst_datagrams must be from 1 to {max}"));
     }
     Ok(limits)
-}
-
-fn privacy_rules(place: &Place<'_>, privacy: &Spanned<PrivacyText>) -> Result<Rules, ConfigError> {
-    let text = privacy.get_ref();
-    let problem = |what: String| place.problem(privacy.span(), what);
-    let address = |key: &str, text: &str| {
-        text.parse::<Address>()
-            .map_err(|error| problem(format!("{key}: {error}")))
-    };
-    let mut rules = Rules {
-        rssi_min_dbm: text.rssi_min_dbm,
-        ..Rules::default()
-    };
-    if let Some(randomised) = &text.randomised {
-        rules.randomised = randomised
-            .parse()
-            .map_err(|error| problem(format!("{error}")))?;
-    }
-    for opted_out in &text.opted_out {
-        rules.opted_out.push(address("opted_out", opted_out)?);
-    }
-    for named in &text.named {
-        let name = named
-            .name
-            .parse()
-            .map_err(|error| problem(format!("named: {error}")))?;
-        rules.named.push((address("named", &named.address)?, name));
-    }
-    Ok(rules)
 }

@@ -1,15 +1,17 @@
 //! From the sources through the privacy stage into the batcher.
 
-use std::os::fd::BorrowedFd;
+mod readers;
 
-use wire::frame::{Clock, PseudonymKey, RadioHello};
+use wire::frame::{Clock, Counted, PseudonymKey, RadioHello};
 use wire::{ClientId, ClientName};
 
 use crate::batcher::Batcher;
+use crate::coalesce::Coalescer;
 use crate::limits::{DRAIN_OBSERVATIONS_MAX, LOOK_INTERVAL_MAX, RECORDING_SKEW_OBSERVATIONS_MAX};
-use crate::privacy::{self, Stage};
-use crate::source::{Drained, Heard, Source, SourceError, SourceHealth};
+use crate::privacy::{self, Rules, Stage};
+use crate::source::{Drained, Source, SourceError, SourceHealth};
 use crate::system::poller::Poller;
+use readers::{Reader, arm, common_clock, radios_with, readers};
 
 /// Why sources cannot work together in one agent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +26,12 @@ pub enum SourcesError {
          each kind"
     )]
     Clocks,
+    /// Other sources than before run on another clock.
+    #[error(
+        "the new sources keep the times of a recording and those before ran in real time, or the \
+         other way round; start the agent anew"
+    )]
+    ClockChanged,
     /// More radios than a batch can name.
     #[error(
         "the sources have {0} radios; an agent has at most {max}, so share them among several agents",
@@ -42,15 +50,10 @@ pub(crate) struct Intake {
     errors: Vec<SourceError>,
     /// Made when the first source shows a descriptor.
     poller: Option<Poller>,
-}
-
-struct Reader {
-    source: Box<dyn Source>,
-    /// The agent's radio for each of the source's.
-    radios: Vec<u8>,
-    next: Drained,
-    /// Its descriptor had something to read since the last drain.
-    woken: bool,
+    /// Gathers observations before they are sent, where that is configured.
+    coalescer: Option<Coalescer>,
+    /// Observations that former coalescers put into others.
+    coalesced: u64,
 }
 
 /// When the sources have something to do again.
@@ -67,28 +70,14 @@ pub(crate) enum Flow {
 }
 
 impl Intake {
-    pub(crate) fn new(sources: Vec<Box<dyn Source>>, stage: Stage) -> Result<Self, SourcesError> {
-        let clock = sources.first().ok_or(SourcesError::None)?.clock();
-        if sources.iter().any(|source| source.clock() != clock) {
-            return Err(SourcesError::Clocks);
-        }
-        let mut radios: Vec<RadioHello> = Vec::new();
-        for radio in sources.iter().flat_map(|source| source.radios()) {
-            if !radios.contains(radio) {
-                radios.push(radio.clone());
-            }
-        }
-        if radios.len() > wire::limits::RADIOS_MAX {
-            return Err(SourcesError::Radios(radios.len()));
-        }
-        let place = |radio: &_| radios.iter().position(|other| other == radio).unwrap_or(0) as u8;
-        let reader = |source: Box<dyn Source>| Reader {
-            radios: source.radios().iter().map(place).collect(),
-            source,
-            next: Drained::More,
-            woken: false,
-        };
-        let sources = sources.into_iter().map(reader).collect();
+    pub(crate) fn new(
+        sources: Vec<Box<dyn Source>>,
+        mut stage: Stage,
+    ) -> Result<Self, SourcesError> {
+        let clock = common_clock(&sources)?;
+        let radios = radios_with(Vec::new(), &sources)?;
+        let sources = readers(sources, &radios);
+        stage.set_radios(&radios);
         Ok(Self {
             sources,
             stage,
@@ -97,7 +86,50 @@ impl Intake {
             has_key: false,
             errors: Vec::new(),
             poller: None,
+            coalescer: None,
+            coalesced: 0,
         })
+    }
+
+    /// Reads these sources instead; whether that takes radios which the node has not been told of.
+    /// Those that it knows keep their numbers, for what waits bears them.
+    pub(crate) fn replace_sources(
+        &mut self,
+        sources: Vec<Box<dyn Source>>,
+    ) -> Result<bool, SourcesError> {
+        if common_clock(&sources)? != self.clock {
+            return Err(SourcesError::ClockChanged);
+        }
+        let radios = radios_with(self.radios.clone(), &sources)?;
+        let more = radios.len() > self.radios.len();
+        self.sources = readers(sources, &radios);
+        self.radios = radios;
+        self.stage.set_radios(&self.radios);
+        Ok(more)
+    }
+
+    /// Follows these rules from now on.
+    pub(crate) fn set_rules(&mut self, rules: Rules) {
+        self.stage.set_rules(rules);
+    }
+
+    /// Gathers observations for so long from now on; what is gathered goes out.
+    pub(crate) fn set_coalescing(&mut self, interval_us: Option<u64>, batcher: &mut Batcher) {
+        self.flush(batcher);
+        self.coalesced = self.coalesced();
+        self.coalescer = interval_us.map(Coalescer::new);
+    }
+
+    /// What is gathered goes out.
+    pub(crate) fn flush(&mut self, batcher: &mut Batcher) {
+        if let Some(coalescer) = &mut self.coalescer {
+            coalescer.flush(&mut |observation| batcher.handle_observation(observation));
+        }
+    }
+
+    /// Observations that went into the mean of others.
+    pub(crate) fn coalesced(&self) -> u64 {
+        self.coalesced + self.coalescer.as_ref().map_or(0, Coalescer::merged)
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -122,6 +154,21 @@ impl Intake {
 
     pub(crate) fn privacy(&self) -> privacy::Counters {
         self.stage.counters()
+    }
+
+    /// Devices that are only counted, in the last interval that is over.
+    pub(crate) fn counted(&mut self, now_us: u64) -> Option<Counted> {
+        match (self.clock, self.heard_until_us(now_us)) {
+            // A recording of which nothing was read has no time yet.
+            (Clock::Recording, 0) => None,
+            (_, clock_us) => self.stage.counted(clock_us),
+        }
+    }
+
+    /// The interval in which they are counted ends now, since the agent leaves.
+    pub(crate) fn close_counted(&mut self, now_us: u64) {
+        let clock_us = self.heard_until_us(now_us);
+        self.stage.close_counted(clock_us);
     }
 
     /// Wakes for the sources that have a descriptor; `None` while there is none.
@@ -157,6 +204,17 @@ impl Intake {
 
     /// The clock that stamps observations: everything heard before it has been given out.
     pub(crate) fn clock_us(&self, now_us: u64) -> u64 {
+        let clock_us = self.heard_until_us(now_us);
+        match (self.clock, &self.coalescer) {
+            (Clock::Recording, Some(coalescer)) => coalescer
+                .heard_first_us()
+                .map_or(clock_us, |first_us| first_us.min(clock_us)),
+            _ => clock_us,
+        }
+    }
+
+    /// Sources have told what was heard before, to the batcher or to the coalescer.
+    fn heard_until_us(&self, now_us: u64) -> u64 {
         match self.clock {
             Clock::Monotonic => now_us,
             Clock::Recording => {
@@ -184,7 +242,28 @@ impl Intake {
             }
             Clock::Recording => self.fill_in_order(now_us, batcher),
         }
-        self.flow(now_us)
+        let flow = self.flow(now_us);
+        if flow == Flow::Finished {
+            self.flush(batcher);
+        }
+        self.release(now_us, batcher);
+        match &self.coalescer {
+            Some(coalescer) if self.clock == Clock::Monotonic => {
+                let due = coalescer.poll_timeout().map(Flow::At);
+                due.map_or(flow, |due| due.min(flow))
+            }
+            _ => flow,
+        }
+    }
+
+    /// Gives out what was gathered and is due.
+    fn release(&mut self, now_us: u64, batcher: &mut Batcher) {
+        let until_us = self.heard_until_us(now_us);
+        if let Some(coalescer) = &mut self.coalescer {
+            coalescer.handle_time(until_us, &mut |observation| {
+                batcher.handle_observation(observation);
+            });
+        }
     }
 
     /// Recordings are read side by side: always the one that is furthest behind.
@@ -220,13 +299,19 @@ impl Intake {
             0
         };
         let without_key = self.stage.counters().without_key;
-        let mut drained = reader.drain(now_us, room, &mut self.stage, batcher);
+        let mut drained = reader.drain(now_us, room, &mut self.stage, &mut self.coalescer, batcher);
         if matches!(drained, Ok(Drained::More)) && self.clock == Clock::Recording {
             // What a recording says does not grow old while it waits.
             drained = Ok(Drained::WaitForRoom);
         }
         if matches!(drained, Ok(Drained::More)) {
-            drained = reader.drain(now_us, DRAIN_OBSERVATIONS_MAX, &mut self.stage, batcher);
+            drained = reader.drain(
+                now_us,
+                DRAIN_OBSERVATIONS_MAX,
+                &mut self.stage,
+                &mut self.coalescer,
+                batcher,
+            );
         }
         batcher.handle_without_key(self.stage.counters().without_key - without_key);
         reader.next = drained.unwrap_or_else(|error| {
@@ -259,41 +344,6 @@ impl Intake {
             .min()
             .unwrap_or(Flow::Finished)
     }
-}
-
-impl Reader {
-    fn is_ready(&self, now_us: u64) -> bool {
-        match self.next {
-            Drained::NextAt(at_us) => self.woken || at_us <= now_us,
-            Drained::More | Drained::WaitForRoom => true,
-            Drained::Finished => false,
-        }
-    }
-
-    fn drain(
-        &mut self,
-        now_us: u64,
-        room: usize,
-        stage: &mut Stage,
-        batcher: &mut Batcher,
-    ) -> Result<Drained, SourceError> {
-        let radios = &self.radios;
-        self.source.drain(now_us, room, &mut |mut heard: Heard| {
-            heard.radio = radios.get(usize::from(heard.radio)).copied().unwrap_or(0);
-            if let Some(observation) = stage.handle(heard) {
-                batcher.handle_observation(observation);
-            }
-        })
-    }
-}
-
-/// Has the descriptor of this source wake the agent once.
-fn arm(poller: &mut Option<Poller>, fd: BorrowedFd<'_>, index: usize) -> std::io::Result<()> {
-    let poller = match poller {
-        Some(poller) => poller,
-        None => poller.insert(Poller::new()?),
-    };
-    poller.arm(fd, index)
 }
 
 /// An error with its causes.

@@ -5,7 +5,7 @@
 //!
 //! Start from [`run::Agent`], which is all of it; [`source::Source`], from where observations come;
 //! [`batcher::Batcher`] and [`session::AgentSession`], which decide without IO what is sent and what
-//! is told. [`config`] and [`cli`] are the program around it.
+//! is told. [`config`] and [`cli`] are the program around it; [`run::AgentHandle`] asks one that runs.
 //!
 //! Invariants:
 //! - A client's real address ends in [`privacy`]; nothing that leaves has one.
@@ -30,10 +30,14 @@
 //! # }
 //! ```
 
+/// Name and version, as nodes and people are told.
+pub(crate) const PROGRAM: &str = concat!("trilobite-agent ", env!("CARGO_PKG_VERSION"));
+
 // From the radio to the link.
 pub mod address;
 mod backoff;
 pub mod batcher;
+pub mod coalesce;
 pub mod counters;
 mod handed_over;
 pub mod intake;
@@ -74,6 +78,8 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "pcap")]
 pub mod decode;
+#[cfg(feature = "pcap")]
+pub mod preview;
 
 #[cfg(test)]
 mod testing;

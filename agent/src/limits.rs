@@ -92,6 +92,35 @@ pub const CAPTURE_INTERFACES_MAX: usize = 1_024;
 /// but not told apart: the count then says "at least".
 pub const RANDOMISED_CLIENTS_MAX: usize = 4_096;
 
+/// How long randomised clients are counted until who they were is forgotten: a minute, in which few
+/// devices change their address.
+pub const COUNT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Most addresses and prefixes in one list of the privacy rules: some 100 kB. More is refused.
+pub const RULE_ADDRESSES_MAX: usize = 4_096;
+
+/// Clients whose observations are gathered at once where that is configured, 64 bytes each and the
+/// same for finding them: half a megabyte. With one more, the one that began first is told early.
+pub const COALESCED_CLIENTS_MAX: usize = 4_096;
+
+/// Longest interval in which observations may be gathered: older ones are of little use.
+pub const COALESCE_INTERVAL_MAX: Duration = Duration::from_secs(2);
+
+const _: () = assert!(COALESCE_INTERVAL_MAX.as_millis() < AGE_MAX.as_millis());
+
+/// The time over which the agent's share of a processor is measured.
+pub const PACE_WINDOW: Duration = Duration::from_secs(1);
+
+/// Longest rest of an agent that has used up its share: a link without reports for much longer
+/// would look dead, and what waits would be too old.
+pub const PACE_REST_MAX: Duration = Duration::from_secs(2);
+
+/// Least memory that an agent may be limited to: its queues and a handshake take some 4 MB.
+pub const MEMORY_MIB_MIN: u32 = 8;
+
+/// How long someone who asks for the status may take to ask, and to take the answer.
+pub const STATUS_ANSWER_MAX: Duration = Duration::from_secs(2);
+
 /// Datagrams whose row counts are remembered, 2 bytes each: more than fit the transport's send
 /// buffer. Of older ones that the transport never sent, only the datagrams would be counted.
 pub const HANDED_OVER_DATAGRAMS_MAX: usize = 2_048;

@@ -3,86 +3,61 @@
 //! Everything heard passes here and nowhere else. Real addresses come in with [`Heard`] and end
 //! here; an [`Observation`] has none.
 
-use std::collections::{HashMap, HashSet};
-use std::str::FromStr;
+mod crowd;
+mod rules;
 
-use wire::frame::PseudonymKey;
-use wire::{ClientId, ClientName, Observation};
+use std::collections::{HashMap, HashSet};
+
+use wire::frame::{Counted, PseudonymKey, RadioHello};
+use wire::{ApName, ClientId, ClientName, Kind, Observation};
 
 use crate::address::Address;
-use crate::limits::RANDOMISED_CLIENTS_MAX;
 use crate::pseudonym::{Pseudonymiser, named_client_id};
 use crate::source::{Heard, Transmitter};
+use crowd::Crowd;
+use rules::PrefixSet;
 
-/// What happens to clients with a randomised address that are not associated: mostly the phones of
-/// passers-by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Randomised {
-    /// They are dropped and not told apart.
-    Off,
-    /// They are counted; none of their ids leaves.
-    #[default]
-    Count,
-    /// They are treated like all others.
-    On,
-}
-
-/// The text is no policy for randomised clients.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown policy for randomised clients {0:?}; use one of off, count, on")]
-pub struct RandomisedError(String);
-
-impl FromStr for Randomised {
-    type Err = RandomisedError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            "count" => Ok(Self::Count),
-            "on" => Ok(Self::On),
-            _ => Err(RandomisedError(text.to_owned())),
-        }
-    }
-}
-
-/// The rules of the stage. The default lets through what needs no consent beyond the site's own.
-#[derive(Debug, Clone, Default)]
-pub struct Rules {
-    /// What happens to randomised clients that are not associated.
-    pub randomised: Randomised,
-    /// Weaker observations are dropped; they say little and come from outside.
-    pub rssi_min_dbm: Option<i8>,
-    /// Devices that must not be located.
-    pub opted_out: Vec<Address>,
-    /// Devices named by consent, and the site's own access points.
-    pub named: Vec<(Address, ClientName)>,
-}
+pub use rules::{Randomised, RandomisedError, Rules};
 
 /// What the stage let through and what it dropped, since it was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Became observations.
     pub passed: u64,
+    /// Of these, from the site's own access points, under their ids.
+    pub access_points: u64,
     /// Randomised, not associated, and the rules do not let them through.
     pub randomised: u64,
     /// Weaker than the rules ask for.
     pub weak: u64,
     /// Opted out.
     pub opted_out: u64,
+    /// On the deny list.
+    pub denied: u64,
+    /// Not on the allow list.
+    pub not_allowed: u64,
+    /// Sent by an access point that is none of the site's, or by this one.
+    pub other_access_point: u64,
     /// No device transmits under such an address.
     pub not_a_device: u64,
     /// The node has not handed out a key yet, so that no pseudonym could be made.
     pub without_key: u64,
 }
 
-/// Randomised clients of one interval that were counted and not told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RandomisedCount {
-    /// Times that one of them was heard.
-    pub heard: u64,
-    /// Different addresses among them, at most [`RANDOMISED_CLIENTS_MAX`]. One device uses several
-    /// in the course of an hour.
-    pub clients: usize,
+impl Counters {
+    /// Every rule that drops, as a person calls it, with what it dropped.
+    pub fn dropped(&self) -> [(&'static str, u64); 8] {
+        [
+            ("randomised", self.randomised),
+            ("weak", self.weak),
+            ("opted_out", self.opted_out),
+            ("denied", self.denied),
+            ("not_allowed", self.not_allowed),
+            ("other_access_point", self.other_access_point),
+            ("not_a_device", self.not_a_device),
+            ("without_key", self.without_key),
+        ]
+    }
 }
 
 /// The stage: rules, the key of the period, counters.
@@ -91,46 +66,77 @@ pub struct Stage {
     randomised: Randomised,
     rssi_min_dbm: Option<i8>,
     opted_out: HashSet<Address>,
+    allow: PrefixSet,
+    deny: PrefixSet,
     named: HashMap<Address, ClientId>,
     names: Vec<(ClientId, ClientName)>,
+    access_points: HashMap<Address, ClientId>,
+    /// The access point of each of the agent's radios.
+    radios: Vec<Option<ClientId>>,
     pseudonymiser: Option<Pseudonymiser>,
     counters: Counters,
-    interval_heard: u64,
-    interval_clients: HashSet<ClientId>,
+    /// There while clients are counted.
+    crowd: Option<Crowd>,
 }
 
 impl Stage {
     /// A stage without a key: until [`Stage::set_key`] only clients whose id is known pass.
     pub fn new(rules: Rules) -> Self {
-        let names = rules
-            .named
-            .iter()
-            .map(|(_, name)| (named_client_id(name), name.clone()));
-        let named = rules
-            .named
-            .iter()
-            .map(|(address, name)| (*address, named_client_id(name)));
-        Self {
-            randomised: rules.randomised,
-            rssi_min_dbm: rules.rssi_min_dbm,
-            opted_out: rules.opted_out.into_iter().collect(),
-            names: names.collect(),
-            named: named.collect(),
+        let mut stage = Self {
+            randomised: Randomised::Off,
+            rssi_min_dbm: None,
+            opted_out: HashSet::new(),
+            allow: PrefixSet::default(),
+            deny: PrefixSet::default(),
+            named: HashMap::new(),
+            names: Vec::new(),
+            access_points: HashMap::new(),
+            radios: Vec::new(),
             pseudonymiser: None,
             counters: Counters::default(),
-            interval_heard: 0,
-            interval_clients: HashSet::with_capacity(match rules.randomised {
-                Randomised::Count => RANDOMISED_CLIENTS_MAX,
-                Randomised::Off | Randomised::On => 0,
-            }),
+            crowd: None,
+        };
+        stage.set_rules(rules);
+        stage
+    }
+
+    /// Follows these rules from now on. Key, counters and what was counted stay.
+    pub fn set_rules(&mut self, rules: Rules) {
+        let named = rules.named.iter();
+        self.names = named
+            .map(|(_, name)| (named_client_id(name), name.clone()))
+            .collect();
+        let named = rules.named.iter();
+        self.named = named
+            .map(|(address, name)| (*address, named_client_id(name)))
+            .collect();
+        let access_points = rules.access_points.iter();
+        self.access_points = access_points
+            .filter_map(|(address, ap)| Some((*address, access_point_id(ap)?)))
+            .collect();
+        self.allow = PrefixSet::new(&rules.allow);
+        self.deny = PrefixSet::new(&rules.deny);
+        self.opted_out = rules.opted_out.into_iter().collect();
+        self.rssi_min_dbm = rules.rssi_min_dbm;
+        self.randomised = rules.randomised;
+        match self.randomised {
+            Randomised::Count => drop(self.crowd.get_or_insert_with(Crowd::new)),
+            Randomised::Off | Randomised::On => self.crowd = None,
         }
+    }
+
+    /// These are the agent's radios, as [`Heard::radio`] counts them here: what an access point
+    /// hears of itself tells nothing.
+    pub fn set_radios(&mut self, radios: &[RadioHello]) {
+        self.radios = radios
+            .iter()
+            .map(|radio| access_point_id(&radio.ap))
+            .collect();
     }
 
     /// Uses the key of a period from now on and forgets the one before.
     pub fn set_key(&mut self, key: &PseudonymKey) {
         self.pseudonymiser = Some(Pseudonymiser::new(key));
-        // Ids of two periods must not be put side by side, not even to count them.
-        self.interval_clients.clear();
     }
 
     /// Ids and names of the devices that the rules name.
@@ -140,18 +146,22 @@ impl Stage {
 
     /// Takes what a source heard; gives the observation that may leave, or counts why none may.
     pub fn handle(&mut self, heard: Heard) -> Option<Observation> {
-        if let (Some(rssi), Some(least)) = (heard.rssi_dbm, self.rssi_min_dbm)
-            && rssi < least
-        {
-            self.counters.weak += 1;
-            return None;
-        }
-        let (client, randomised) = match heard.from {
-            Transmitter::Client(client) => (client, false),
-            Transmitter::Address(address) => (
-                self.admit(&address, heard.associated)?,
-                address.is_randomised(),
-            ),
+        let (client, kind, randomised) = match heard.from {
+            Transmitter::Client(client) => {
+                self.admit_strength(&heard)?;
+                (client, heard.kind, false)
+            }
+            Transmitter::Address(address) => match self.access_points.get(&address) {
+                Some(&ap) => (
+                    self.admit_access_point(ap, heard.radio)?,
+                    Kind::Beacon,
+                    false,
+                ),
+                None => {
+                    let client = self.admit(&address, &heard)?;
+                    (client, heard.kind, address.is_randomised())
+                }
+            },
         };
         self.counters.passed += 1;
         Some(Observation {
@@ -161,9 +171,9 @@ impl Stage {
             rssi_dbm: heard.rssi_dbm,
             noise_dbm: heard.noise_dbm,
             channel: heard.channel,
-            kind: heard.kind,
+            kind,
             randomised,
-            associated: heard.associated,
+            associated: heard.associated && kind != Kind::Beacon,
             range: heard.range,
         })
     }
@@ -173,46 +183,85 @@ impl Stage {
         self.counters
     }
 
-    /// Randomised clients since this was last asked; forgets them.
-    pub fn take_randomised(&mut self) -> RandomisedCount {
-        let clients = self.interval_clients.len();
-        self.interval_clients.clear();
-        RandomisedCount {
-            heard: std::mem::take(&mut self.interval_heard),
-            clients,
+    /// Devices that are only counted, in the last interval that is over at this time of the clock
+    /// that stamps observations; `None` before the first, and while none are counted.
+    pub fn counted(&mut self, clock_us: u64) -> Option<Counted> {
+        let crowd = self.crowd.as_mut()?;
+        crowd.handle_time(clock_us);
+        crowd.last()
+    }
+
+    /// Closes the interval that runs, since none will follow.
+    pub fn close_counted(&mut self, clock_us: u64) {
+        if let Some(crowd) = &mut self.crowd {
+            crowd.close(clock_us);
         }
     }
 
+    fn admit_strength(&mut self, heard: &Heard) -> Option<()> {
+        if let (Some(rssi), Some(least)) = (heard.rssi_dbm, self.rssi_min_dbm)
+            && rssi < least
+        {
+            self.counters.weak += 1;
+            return None;
+        }
+        Some(())
+    }
+
+    /// The id of one of the site's access points, unless it is the one that heard.
+    fn admit_access_point(&mut self, ap: ClientId, radio: u8) -> Option<ClientId> {
+        if self.radios.get(usize::from(radio)) == Some(&Some(ap)) {
+            self.counters.other_access_point += 1;
+            return None;
+        }
+        self.counters.access_points += 1;
+        Some(ap)
+    }
+
     /// The id under which a device may be told.
-    fn admit(&mut self, address: &Address, associated: bool) -> Option<ClientId> {
-        if address.is_group() {
-            self.counters.not_a_device += 1;
+    fn admit(&mut self, address: &Address, heard: &Heard) -> Option<ClientId> {
+        let refused = if address.is_group() {
+            &mut self.counters.not_a_device
+        } else if heard.kind == Kind::Beacon {
+            &mut self.counters.other_access_point
+        } else {
+            self.admit_strength(heard)?;
+            if self.opted_out.contains(address) {
+                &mut self.counters.opted_out
+            } else if self.deny.contains(address) {
+                &mut self.counters.denied
+            } else if let Some(client) = self.named.get(address) {
+                return Some(*client);
+            } else if !self.allow.is_empty() && !self.allow.contains(address) {
+                &mut self.counters.not_allowed
+            } else {
+                return self.admit_unnamed(address, heard);
+            }
+        };
+        *refused += 1;
+        None
+    }
+
+    fn admit_unnamed(&mut self, address: &Address, heard: &Heard) -> Option<ClientId> {
+        if self.randomised != Randomised::On && address.is_randomised() && !heard.associated {
+            self.counters.randomised += 1;
+            if let Some(crowd) = &mut self.crowd {
+                crowd.handle(*address, heard.rssi_dbm, heard.heard_at_us);
+            }
             return None;
-        }
-        if self.opted_out.contains(address) {
-            self.counters.opted_out += 1;
-            return None;
-        }
-        if let Some(client) = self.named.get(address) {
-            return Some(*client);
         }
         let Some(pseudonymiser) = &mut self.pseudonymiser else {
             self.counters.without_key += 1;
             return None;
         };
-        if self.randomised != Randomised::On && address.is_randomised() && !associated {
-            self.counters.randomised += 1;
-            if self.randomised == Randomised::Count {
-                self.interval_heard += 1;
-                if self.interval_clients.len() < RANDOMISED_CLIENTS_MAX {
-                    self.interval_clients
-                        .insert(pseudonymiser.client_id(address));
-                }
-            }
-            return None;
-        }
         Some(pseudonymiser.client_id(address))
     }
+}
+
+/// The id under which beacons of this access point go out: that of a client of the same name.
+fn access_point_id(ap: &ApName) -> Option<ClientId> {
+    let name = ClientName::new(ap.as_str()).ok()?;
+    Some(named_client_id(&name))
 }
 
 #[cfg(test)]

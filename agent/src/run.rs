@@ -5,10 +5,13 @@
 //! blocks: without a connection the sources are still read, the newest observations kept and the
 //! older ones dropped and counted.
 
+mod asked;
 mod control;
 mod core;
 mod dialler;
+mod inbox;
 mod leave;
+mod pace;
 mod pump;
 #[cfg(test)]
 mod tests;
@@ -31,7 +34,10 @@ use crate::source::Source;
 use crate::status::{AgentOutcome, AgentStatus, Ending, StatusHandle};
 use core::Core;
 use dialler::{Dialled, Dialler};
+use inbox::Desk;
 use pump::Ended;
+
+pub use inbox::{AgentHandle, Change};
 
 /// What an agent needs besides its credentials and sources.
 #[derive(Debug, Clone)]
@@ -46,6 +52,10 @@ pub struct AgentConfig {
     pub short_ids: bool,
     /// What may leave, and under which id.
     pub privacy: Rules,
+    /// Observations of a client are gathered for so long and told as one; `None`: each by itself.
+    pub coalesce: Option<Duration>,
+    /// The share of one processor that the agent may take, in percent; `None`: all it needs.
+    pub cpu_percent: Option<u8>,
     /// The transport's knobs.
     pub knobs: Knobs,
     /// Draws the jitter of reconnects; random unless given.
@@ -61,6 +71,8 @@ impl AgentConfig {
             batcher: BatcherLimits::default(),
             short_ids: true,
             privacy: Rules::default(),
+            coalesce: None,
+            cpu_percent: None,
             knobs: Knobs::default(),
             seed: None,
         }
@@ -89,6 +101,7 @@ pub struct Agent {
     route: Route,
     backoff: Backoff,
     status: StatusHandle,
+    handle: AgentHandle,
 }
 
 impl std::fmt::Debug for Agent {
@@ -117,7 +130,7 @@ impl Agent {
             None => getrandom::u64().map_err(AgentError::Random)?,
         };
         let intake = Intake::new(sources, Stage::new(config.privacy))?;
-        let program = concat!("trilobite-agent ", env!("CARGO_PKG_VERSION")).to_owned();
+        let program = crate::PROGRAM.to_owned();
         let session = AgentSession::new(program, intake.radios().to_vec(), intake.clock());
         let (publish, status): (watch::Sender<AgentStatus>, _) = StatusHandle::new();
         let mut limits = config.batcher;
@@ -125,12 +138,17 @@ impl Agent {
             limits.short_ids_max = 0;
         }
         let batcher = Batcher::new(limits);
+        let (desk, handle) = Desk::new();
+        let mut core = Core::new(intake, batcher, session, publish, desk, config.batcher.hold);
+        core.set_coalescing(config.coalesce);
+        core.set_pace(config.cpu_percent);
         Ok(Self {
-            core: Core::new(intake, batcher, session, publish, config.batcher.hold),
+            core,
             dialler: Dialler::new(credentials, config.server_name, config.knobs),
             route: Route::new(config.nodes),
             backoff: Backoff::new(seed, 0),
             status,
+            handle,
         })
     }
 
@@ -144,6 +162,11 @@ impl Agent {
     /// Follows this agent while it runs.
     pub fn status(&self) -> StatusHandle {
         self.status.clone()
+    }
+
+    /// Asks this agent while it runs.
+    pub fn handle(&self) -> AgentHandle {
+        self.handle.clone()
     }
 
     /// Runs until `shutdown` is ready or every source is finished, then leaves in good order: all
@@ -178,6 +201,7 @@ impl Agent {
     /// One link, from dialling to its end.
     async fn attempt(&mut self, shutdown: &mut Shutdown<'_, impl Future<Output = ()>>) -> Ended {
         let address = self.route.address().clone();
+        self.core.node = address.to_string();
         let dialled = tokio::select! {
             dialled = self.dialler.dial(&address) => dialled,
             () = self.core.collect() => return Ended::Left,
@@ -211,6 +235,12 @@ impl Agent {
                 }
                 Err(error) => tracing::warn!("{error}"),
             },
+            Ended::AnotherHello => {
+                tracing::info!("greeting node {from} again, with other radios");
+                self.backoff.handle_session_ended(now_us);
+                self.route.handle_session_ended();
+                return Duration::ZERO;
+            }
             Ended::Lost(_) | Ended::Drained => {
                 self.backoff.handle_session_ended(now_us);
                 self.route.handle_session_ended();
@@ -237,7 +267,7 @@ impl Agent {
             Ended::Drained => {
                 tracing::info!("node {from} is about to stop; trying {next} in {seconds:.1} s");
             }
-            Ended::GoTo(_) | Ended::Left => {}
+            Ended::GoTo(_) | Ended::AnotherHello | Ended::Left => {}
         }
         wait
     }

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use wire::batch::BATCH_VERSION;
-use wire::frame::{Clock, Counters, Hello, PseudonymKey, RadioHello, Report, SessionEnd};
+use wire::frame::{Clock, Counted, Counters, Hello, PseudonymKey, RadioHello, Report, SessionEnd};
 use wire::{ClientId, ClientName, Frame, Session};
 
 use crate::batcher::Batcher;
@@ -82,6 +82,8 @@ pub struct AgentSession {
     sessions: u32,
     settled: bool,
     handed_over: HandedOver,
+    /// What the next report says of devices that are only counted.
+    counted: Option<Counted>,
     orders: VecDeque<Order>,
 }
 
@@ -101,6 +103,7 @@ impl AgentSession {
             sessions: 0,
             settled: true,
             handed_over: HandedOver::new(),
+            counted: None,
             orders: VecDeque::new(),
         }
     }
@@ -211,7 +214,18 @@ impl AgentSession {
             counters,
             clock_us,
             last: true,
+            counted: self.counted,
         }))
+    }
+
+    /// The next `hello` tells of these radios.
+    pub fn set_radios(&mut self, radios: Vec<RadioHello>) {
+        self.radios = radios;
+    }
+
+    /// Reports tell this of devices that are only counted from now on.
+    pub fn handle_counted(&mut self, counted: Option<Counted>) {
+        self.counted = counted;
     }
 
     /// What the shell has to do next.
@@ -259,6 +273,7 @@ impl AgentSession {
             counters,
             clock_us,
             last: false,
+            counted: self.counted,
         }))
     }
 

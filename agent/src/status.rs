@@ -1,11 +1,18 @@
 //! What an agent tells those who run it: while it runs, and at the end.
 
+mod detail;
+mod socket;
+mod value;
+
 use tokio::sync::watch;
 use wire::Session;
 use wire::frame::Counters;
 
 use crate::privacy;
 use crate::source::{SourceError, SourceHealth};
+
+pub use detail::AgentDetail;
+pub use socket::{DEFAULT_SOCKET, Format, StatusSocket, ask};
 
 /// How an agent is doing; changes with each report and whenever a session begins or ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

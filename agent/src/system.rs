@@ -8,6 +8,7 @@ pub(crate) mod hci_socket;
 pub(crate) mod interface;
 #[cfg(all(feature = "nl80211", target_os = "linux"))]
 pub(crate) mod netlink_socket;
+pub(crate) mod own_use;
 #[cfg(all(feature = "monitor", target_os = "linux"))]
 pub(crate) mod packet_socket;
 #[cfg(target_os = "linux")]
@@ -15,5 +16,6 @@ pub(crate) mod poller;
 #[cfg(not(target_os = "linux"))]
 #[path = "system/no_poller.rs"]
 pub(crate) mod poller;
+pub(crate) mod supervisor;
 #[cfg(all(test, feature = "monitor", feature = "pcap", target_os = "linux"))]
 pub(crate) mod tap;

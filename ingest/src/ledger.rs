@@ -89,6 +89,7 @@ impl Ledger {
             phase: Phase::Connected,
             heard_at_us: now_us,
             recording: RecordingClock::default(),
+            counted: None,
         });
         let closed = self.closed.entry((site.clone(), agent.clone()));
         closed.or_default().kept.push(key.slot as usize);
@@ -163,12 +164,16 @@ impl Ledger {
                 connection: None,
                 heard_at_us: closed.heard_at_us,
                 books: closed.books,
+                counted: None,
             };
             for &index in &closed.kept {
                 let slot = &self.slots[index];
                 let Some(state) = &slot.state else { continue };
                 if state.phase == Phase::Connected {
                     snapshot.session = Some(slot.key(index));
+                }
+                if state.heard_at_us >= snapshot.heard_at_us {
+                    snapshot.counted = state.counted.or(snapshot.counted);
                 }
                 snapshot.heard_at_us = snapshot.heard_at_us.max(state.heard_at_us);
                 snapshot.books += state.account.books();

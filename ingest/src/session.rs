@@ -1,7 +1,7 @@
 //! One connection of an agent, as the worker sees it.
 
 use site::{Band, Site};
-use wire::frame::{Clock, Hello, RadioHello};
+use wire::frame::{Clock, Counted, Hello, RadioHello};
 use wire::limits::RADIOS_MAX;
 use wire::{AgentName, Session, SiteName};
 
@@ -24,6 +24,8 @@ pub(crate) struct SessionState {
     pub(crate) phase: Phase,
     pub(crate) heard_at_us: u64,
     pub(crate) recording: RecordingClock,
+    /// Devices that the agent only counts, as it last said.
+    pub(crate) counted: Option<Counted>,
 }
 
 impl SessionState {

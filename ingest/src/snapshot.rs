@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use wire::frame::Counted;
 use wire::{AgentName, SiteName};
 
 use crate::books::Books;
@@ -49,6 +50,8 @@ pub struct AgentSnapshot {
     pub heard_at_us: u64,
     /// All its sessions with this worker.
     pub books: Books,
+    /// Devices that it only counts, in the last interval that it told of.
+    pub counted: Option<Counted>,
 }
 
 /// A living connection.

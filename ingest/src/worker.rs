@@ -277,6 +277,7 @@ impl Worker {
         }
         state.heard_at_us = now_us;
         state.account.handle_report(report, transport_received);
+        state.counted = report.counted;
         if self.recorded.is_some() {
             let clock_us = if report.last {
                 u64::MAX

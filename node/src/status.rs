@@ -104,6 +104,21 @@ pub struct AgentView {
     pub rtt_ms: f64,
     /// Seconds since the last datagram or control frame.
     pub last_heard_s: f64,
+    /// Devices that it only counts, in the last interval that it told of.
+    pub counted: Option<CountedView>,
+}
+
+/// Devices with a made-up address and without association that an agent counted and did not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CountedView {
+    /// Number of the interval since the agent started.
+    pub interval: u32,
+    /// Its length in milliseconds.
+    pub length_ms: u32,
+    /// Different addresses by signal class: at least -50, -65, -80 dBm, weaker.
+    pub devices: [u32; 4],
+    /// Their frames, by the same classes.
+    pub frames: [u32; 4],
 }
 
 /// How long observations waited since they were heard, in milliseconds; a sample.

@@ -3,7 +3,9 @@
 use hdrhistogram::Histogram;
 use ingest::Snapshot;
 
-use crate::status::{AgentView, Books, LatencyView, LedgerView, StatusView, Tally, WorkerView};
+use crate::status::{
+    AgentView, Books, CountedView, LatencyView, LedgerView, StatusView, Tally, WorkerView,
+};
 
 /// The status as of a snapshot taken at `now_us` of the node's clock.
 pub fn status_view(snapshot: &Snapshot, now_us: u64) -> StatusView {
@@ -26,6 +28,12 @@ pub fn status_view(snapshot: &Snapshot, now_us: u64) -> StatusView {
                 .unwrap_or_default(),
             rtt_ms: agent.connection.map_or(0.0, |c| c.rtt.as_secs_f64() * 1e3),
             last_heard_s: now_us.saturating_sub(agent.heard_at_us) as f64 * 1e-6,
+            counted: agent.counted.map(|counted| CountedView {
+                interval: counted.interval,
+                length_ms: counted.length_ms,
+                devices: counted.devices,
+                frames: counted.frames,
+            }),
         });
     }
     let sites = sites

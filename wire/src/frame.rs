@@ -164,7 +164,7 @@ impl std::fmt::Debug for PseudonymKey {
 }
 
 /// Cumulative counters of one session, and what the agent's clock shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Counters since the session began.
     pub counters: Counters,
@@ -173,6 +173,29 @@ pub struct Report {
     /// Nothing follows: the agent is about to leave and waits for `settled`.
     #[serde(default, rename = "final")]
     pub last: bool,
+    /// Devices that the agent only counts, in the last interval that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
+}
+
+/// Least signal strength in dBm of the first three classes of [`Counted`]; the fourth is weaker.
+pub const SIGNAL_CLASSES_DBM: [i8; 3] = [-50, -65, -80];
+
+/// Devices with a made-up address and no association, counted in one interval without any id.
+///
+/// Reports repeat an interval until the next one is over. By class of [`SIGNAL_CLASSES_DBM`]: at
+/// arm's length, in the room, nearby, and far away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Number of the interval since the agent started.
+    pub interval: u32,
+    /// How long it was.
+    pub length_ms: u32,
+    /// Different addresses, each in the class of its strongest frame. One device uses several in an
+    /// hour.
+    pub devices: [u32; 4],
+    /// Their frames.
+    pub frames: [u32; 4],
 }
 
 /// What an agent offered, dropped and sent since a session began.

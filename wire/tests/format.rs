@@ -3,8 +3,8 @@
 use wire::batch::{self, BatchWriter, Header, SHORT_ID_MAX};
 use wire::control::{FrameReader, encode_frame};
 use wire::frame::{
-    AgentDrops, Clock, Configure, Counters, Define, Defined, Hello, PseudonymKey, RadioHello,
-    Report, Welcome,
+    AgentDrops, Clock, Configure, Counted, Counters, Define, Defined, Hello, PseudonymKey,
+    RadioHello, Report, Welcome,
 };
 use wire::recording::{Entry, Recorder, RecordingReader};
 use wire::{ClientId, ClientName, Frame, Kind, Observation, Range, Session};
@@ -219,6 +219,19 @@ fn frames() {
             counters,
             clock_us: 86_400_000_000,
             last: false,
+            counted: None,
+        }),
+    );
+    check_frame(
+        "counted",
+        Frame::Report(Report {
+            counted: Some(Counted {
+                interval: 3,
+                length_ms: 60_000,
+                devices: [0, 2, 5, 31],
+                frames: [0, 9, 14, 60],
+            }),
+            ..Report::default()
         }),
     );
     check_frame("names", Frame::Names { names: names() });
@@ -300,6 +313,7 @@ fn every_example_is_checked_and_the_python_loop_is_the_tested_one() {
         "hello",
         "welcome",
         "report",
+        "counted",
         "names",
         "define",
         "defined",

@@ -32,7 +32,7 @@ pub(super) fn plan(table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, T
         path: around.folder.join(keys.path),
         options: CaptureOptions {
             radios: around.radios.to_vec(),
-            access_points: addresses("pcap", &keys.access_points)?,
+            access_points: addresses("pcap", &keys.access_points, around)?,
             pace: SpeedText::pace(keys.speed.as_ref())?,
         },
     }))

@@ -30,7 +30,7 @@ pub(super) fn plan(table: Table, around: &Around<'_>) -> Result<Box<dyn Plan>, T
     Ok(Box::new(Monitor {
         interface: interface_name("monitor", keys.interface)?,
         radios: around.radios.to_vec(),
-        access_points: addresses("monitor", &keys.access_points)?,
+        access_points: addresses("monitor", &keys.access_points, around)?,
     }))
 }
 

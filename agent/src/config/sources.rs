@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use wire::AgentName;
 use wire::frame::RadioHello;
+use wire::{AgentName, ApName};
 
 use super::error::{ConfigError, Place};
 use super::tree::{Node, Table, TreeError, Value};
+use crate::address::Address;
+use crate::privacy::Rules;
 use crate::source::Source;
 
 /// Checks the keys of one kind of source.
@@ -67,6 +69,11 @@ const UBUS: Option<Parse> = None;
 /// Sources that are checked and can be opened.
 pub(super) struct Plans {
     path: PathBuf,
+    /// What the plans were made from, to tell whether it changed.
+    tables: Vec<Node>,
+    radios: Vec<RadioHello>,
+    /// Only sources that read frames look at these.
+    access_points: Vec<(Address, ApName)>,
     plans: Vec<(usize, Box<dyn Plan>)>,
 }
 
@@ -104,6 +111,12 @@ pub(super) struct Around<'a> {
         expect(dead_code, reason = "all sources of this build bring their own")
     )]
     pub(super) radios: &'a [RadioHello],
+    /// The site's own networks, by their `[[access_point]]`.
+    #[cfg_attr(
+        not(any(feature = "pcap", feature = "monitor")),
+        expect(dead_code, reason = "all sources of this build bring their own")
+    )]
+    pub(super) access_points: &'a [(Address, ApName)],
 }
 
 impl std::fmt::Debug for Plans {
@@ -118,7 +131,8 @@ impl Plans {
     pub(super) fn parse(
         place: &Place<'_>,
         folder: &Path,
-        radios: Vec<RadioHello>,
+        radios: &[RadioHello],
+        rules: &Rules,
         sources: Option<Node>,
     ) -> Result<Self, ConfigError> {
         let tables = match sources.map(|node| node.value) {
@@ -132,10 +146,11 @@ impl Plans {
         }
         let around = Around {
             folder,
-            radios: &radios,
+            radios,
+            access_points: &rules.access_points,
         };
         let mut plans = Vec::with_capacity(tables.len());
-        for Node { at, value } in tables {
+        for Node { at, value } in tables.clone() {
             let plan = match value {
                 Value::Table(table) => plan(table, &around),
                 _ => Err("a source is a table; write [[source]]".into()),
@@ -143,10 +158,25 @@ impl Plans {
             let plan = plan.map_err(|error| place.tree_error(error, &at))?;
             plans.push((place.line(&at), plan));
         }
+        let reads_frames = |table: &Node| matches!(table.text("kind"), Some("pcap" | "monitor"));
+        let access_points = match tables.iter().any(reads_frames) {
+            true => rules.access_points.clone(),
+            false => Vec::new(),
+        };
         Ok(Self {
             path: place.path.to_owned(),
+            radios: radios.to_vec(),
+            access_points,
+            tables,
             plans,
         })
+    }
+
+    /// Whether these were made from the same words.
+    pub(super) fn are_those_of(&self, other: &Self) -> bool {
+        self.tables == other.tables
+            && self.radios == other.radios
+            && self.access_points == other.access_points
     }
 
     pub(super) fn open(&self, own: &AgentName) -> Result<Vec<Box<dyn Source>>, ConfigError> {
@@ -225,17 +255,19 @@ pub(super) fn needs_radios(kind: &str, around: &Around<'_>) -> Result<(), String
     }
 }
 
-/// The addresses of the site's own networks.
+/// The addresses of the site's own networks: those of the source, and each `[[access_point]]`.
 #[cfg(any(feature = "pcap", feature = "monitor"))]
 pub(super) fn addresses(
     kind: &str,
     texts: &[String],
-) -> Result<Vec<crate::address::Address>, String> {
+    around: &Around<'_>,
+) -> Result<Vec<Address>, String> {
     let address = |text: &String| {
         text.parse()
             .map_err(|error| format!("source {kind}, access_points: {error}"))
     };
-    texts.iter().map(address).collect()
+    let named = around.access_points.iter().map(|(address, _)| Ok(*address));
+    texts.iter().map(address).chain(named).collect()
 }
 
 /// Refuses what cannot be the name of an interface.

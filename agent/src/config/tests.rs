@@ -51,7 +51,9 @@ fn the_example_is_valid_and_has_every_key() {
     };
     let whole: String = example.lines().map(uncommented).collect();
     let config = parse(&whole).expect("the example with all its keys");
-    assert_eq!(config.agent.privacy.named.len(), 1);
+    let rules = &config.agent.privacy;
+    assert_eq!((rules.named.len(), rules.access_points.len()), (1, 1));
+    assert_eq!((rules.allow.len(), rules.deny.len()), (1, 2));
     assert_eq!(config.agent.server_name.as_deref(), Some("node.example"));
 }
 
@@ -61,6 +63,24 @@ fn paths_are_relative_to_the_file() {
     assert_eq!(config.authority, Path::new("/etc/trilobite/ca.pem"));
     assert_eq!(config.key, Path::new("/keys/ap-1.key"));
     assert_eq!(config.agent.privacy.randomised, Randomised::Count);
+}
+
+#[test]
+fn an_access_point_is_named_once() {
+    let table = "[[access_point]]\nap = \"ap-2\"\naddress = \"00:00:5e:00:53:aa\"\n";
+    let once = MINIMAL.replace("[[radio]]", &format!("{table}[[radio]]"));
+    let rules = parse(&once).expect("valid").agent.privacy;
+    let expected = (
+        "00:00:5e:00:53:aa".parse().unwrap(),
+        "ap-2".parse().unwrap(),
+    );
+    assert_eq!(rules.access_points, [expected]);
+    let twice = MINIMAL.replace("[[radio]]", &format!("{table}{table}[[radio]]"));
+    let error = parse(&twice).expect_err("twice").to_string();
+    assert!(
+        error.contains("another [[access_point]] has this address"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -123,6 +143,17 @@ fn problems_say_what_where_and_what_to_do() {
         "[[radio]]",
         "[privacy]\nrandomised = \"maybe\"\n[[radio]]",
         "line 8: unknown policy for randomised clients \"maybe\"; use one of off, count, on",
+    );
+    check(
+        "[[radio]]",
+        "[privacy]\nallow = [\"00:11:2\"]\n[[radio]]",
+        "line 8: allow: not an address or the start of one; write one to six pairs of hexadecimal \
+         digits such as 00:11:22 or 00:11:22:aa:bb:cc",
+    );
+    check(
+        "[[radio]]",
+        "[[access_point]]\nap = \"ap-2\"\naddress = \"ff:ff:ff:ff:ff:ff\"\n[[radio]]",
+        "line 8: access_point ap-2: that is the address of a group; write the network's BSSID",
     );
     check(
         "[[radio]]",

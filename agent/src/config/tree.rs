@@ -20,14 +20,14 @@ pub(super) use spanned::Spanned;
 /// Bytes of the text of the file.
 pub(super) type Span = Range<usize>;
 
-/// A value and where it stands.
+/// A value and where it stands. Two are equal if they say the same, wherever they stand.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) at: Span,
     pub(super) value: Value,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     /// A text and nothing else.
     Text(String),
@@ -70,7 +70,38 @@ const ROOT_SECTION: &str = "agent";
 /// The key of that section that only the init script reads.
 const ENABLED: &str = "enabled";
 
+impl Node {
+    /// The text under this key, if this is a table that has it.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        let Value::Table(table) = &self.value else {
+            return None;
+        };
+        match &table.node(key)?.value {
+            Value::Text(text) | Value::Word(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        let has = |(key, node): &(Key, Node)| other.node(&key.name) == Some(node);
+        self.entries.len() == other.entries.len() && self.entries.iter().all(has)
+    }
+}
+
 impl Table {
+    fn node(&self, key: &str) -> Option<&Node> {
+        let mut entries = self.entries.iter();
+        entries.find_map(|(known, node)| (known.name == key).then_some(node))
+    }
+
     /// Takes a value out.
     pub(super) fn remove(&mut self, key: &str) -> Option<Node> {
         let index = self

@@ -126,7 +126,8 @@ impl Summary {
         writeln!(
             out,
             "             {withheld} randomised and not associated: by default these are only counted, \
-             their ids do not leave the agent"
+             their ids do not leave the agent; an agent tells them with randomised = \"on\" under \
+             [privacy]"
         )?;
         let mut listed: Vec<_> = self.clients.iter().collect();
         listed.sort_unstable_by_key(|(address, client)| {

@@ -4,7 +4,7 @@ use wire::Kind;
 
 use super::*;
 use crate::batcher::BatcherLimits;
-use crate::source::Transmitter;
+use crate::source::{Heard, Transmitter};
 
 /// Gives out a list of times, one observation each.
 struct Listed {
@@ -84,7 +84,7 @@ impl Source for Listed {
 fn intake(sources: Vec<Listed>) -> Intake {
     let boxed = |source| Box::new(source) as Box<dyn Source>;
     let sources = sources.into_iter().map(boxed).collect();
-    let mut intake = Intake::new(sources, Stage::new(privacy::Rules::default())).expect("sources");
+    let mut intake = Intake::new(sources, Stage::new(Rules::default())).expect("sources");
     intake.handle_key(&PseudonymKey {
         period: 1,
         key: [1; 32],
@@ -101,7 +101,7 @@ fn batcher(queue_observations_max: usize) -> Batcher {
 
 #[test]
 fn sources_that_cannot_work_together_are_refused() {
-    let stage = || Stage::new(privacy::Rules::default());
+    let stage = || Stage::new(Rules::default());
     assert_eq!(
         Intake::new(Vec::new(), stage()).err(),
         Some(SourcesError::None)
@@ -188,4 +188,63 @@ fn a_finished_recording_leaves_its_last_time() {
     let mut intake = intake(vec![Listed::new(Clock::Recording, "a", [5, 9])]);
     assert_eq!(intake.fill(0, &mut batcher(10)), Flow::Finished);
     assert_eq!(intake.clock_us(0), 9);
+}
+
+#[cfg(feature = "pcap")]
+#[test]
+fn a_capture_tells_access_points_under_their_ids() {
+    use crate::address::Address;
+    use crate::source::pace::Pace;
+    use crate::source::pcap::{CaptureOptions, PcapSource};
+    use crate::testing::{dot11, heard_at, radiotap_pcap};
+
+    let [own, other, unnamed, stranger] = [1, 2, 3, 4].map(|last| [0, 0, 0x5e, 0, 0x53, last]);
+    let beacon = |ap| heard_at(2_437, -70, &dot11(0x80, 0, [[0xff; 6], ap, ap]));
+    let data = heard_at(2_437, -71, &dot11(0x08, 2, [[2; 6], other, [2; 6]]));
+    let frames = [own, other, unnamed, stranger]
+        .map(beacon)
+        .into_iter()
+        .chain([data]);
+    let capture = radiotap_pcap(&frames.collect::<Vec<_>>());
+    let ap = |name: &str| name.parse::<wire::ApName>().expect("name");
+    let options = CaptureOptions {
+        radios: vec![RadioHello {
+            ap: ap("ap-1"),
+            band: "2.4".to_owned(),
+        }],
+        access_points: [own, other, unnamed].map(Address::new).to_vec(),
+        pace: Pace::AsFastAsPossible,
+    };
+    let source = PcapSource::new("test", std::io::Cursor::new(capture), options).expect("capture");
+    let access_points = [(own, "ap-1"), (other, "ap-2")];
+    let rules = Rules {
+        access_points: access_points
+            .map(|(a, name)| (Address::new(a), ap(name)))
+            .to_vec(),
+        ..Rules::default()
+    };
+    let mut intake = Intake::new(vec![Box::new(source)], Stage::new(rules)).expect("sources");
+    intake.handle_key(&PseudonymKey {
+        period: 1,
+        key: [1; 32],
+    });
+    let mut batcher = batcher(10);
+    batcher.handle_connected(wire::Session(1), 0);
+    assert_eq!(intake.fill(0, &mut batcher), Flow::Finished);
+    batcher.handle_flush();
+    let mut datagram = Vec::new();
+    assert_eq!(
+        batcher.poll_batch(intake.clock_us(0), &mut datagram),
+        Some(2)
+    );
+    let batch = wire::batch::decode(&datagram).expect("our own batch");
+    let id = wire::named_client_id(&ClientName::new("ap-2").expect("name"));
+    let told: Vec<_> = batch.observations().map(|o| (o.client, o.kind)).collect();
+    assert_eq!(told, [(id, Kind::Beacon); 2]);
+    let counters = intake.privacy();
+    assert_eq!(
+        (counters.access_points, counters.other_access_point),
+        (2, 2)
+    );
+    assert_eq!(intake.health()[0].from_access_point, 1, "the stranger");
 }

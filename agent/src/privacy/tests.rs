@@ -1,4 +1,4 @@
-use wire::Kind;
+use wire::{ApName, Kind};
 
 use super::*;
 
@@ -46,14 +46,12 @@ fn a_randomised_client_is_only_counted_unless_it_is_associated() {
     let mut stage = stage(Rules::default());
     assert_eq!(stage.handle(heard(RANDOM)), None);
     assert_eq!(stage.handle(heard(RANDOM)), None);
+    assert_eq!(stage.counted(59_000_000), None, "the minute is not over");
+    let counted = stage.counted(60_001_000).unwrap();
     assert_eq!(
-        stage.take_randomised(),
-        RandomisedCount {
-            heard: 2,
-            clients: 1
-        }
+        (counted.devices, counted.frames),
+        ([0, 1, 0, 0], [0, 2, 0, 0])
     );
-    assert_eq!(stage.take_randomised(), RandomisedCount::default());
     let observation = stage
         .handle(Heard {
             associated: true,
@@ -78,7 +76,8 @@ fn the_policies_off_and_on() {
         ..Rules::default()
     });
     assert_eq!(off.handle(heard(RANDOM)), None);
-    assert_eq!(off.take_randomised(), RandomisedCount::default());
+    off.close_counted(9_000_000);
+    assert_eq!(off.counted(99_000_000), None);
     assert_eq!(off.counters().randomised, 1, "dropped, never silently");
     let mut on = stage(Rules {
         randomised: Randomised::On,
@@ -89,13 +88,92 @@ fn the_policies_off_and_on() {
 }
 
 #[test]
-fn counting_is_bounded() {
+fn lists_of_addresses_and_prefixes() {
+    let prefix = |text: &str| text.parse().unwrap();
+    let name = ClientName::new("forklift-3").unwrap();
+    let mut stage = stage(Rules {
+        allow: vec![prefix("00:1b")],
+        deny: vec![prefix("00:1b:c5:00")],
+        named: vec![
+            (Address::new([0x70, 1, 2, 3, 4, 5]), name.clone()),
+            (Address::new([0, 0x1b, 0xc5, 0, 0, 1]), name.clone()),
+        ],
+        ..Rules::default()
+    });
+    let mut tell = |octets| stage.handle(heard(Address::new(octets))).map(|o| o.client);
+    assert!(tell(*FACTORY.octets()).is_some(), "allowed by its prefix");
+    assert_eq!(
+        tell([0x70, 1, 2, 3, 4, 5]),
+        Some(named_client_id(&name)),
+        "named, so allowed"
+    );
+    assert_eq!(tell([0x70, 1, 2, 3, 4, 6]), None, "not on the allow list");
+    assert_eq!(
+        tell([0, 0x1b, 0xc5, 0, 0, 1]),
+        None,
+        "named, and yet denied"
+    );
+    let expected = Counters {
+        passed: 2,
+        denied: 1,
+        not_allowed: 1,
+        ..Counters::default()
+    };
+    assert_eq!(stage.counters(), expected);
+}
+
+#[test]
+fn the_sites_own_access_points_go_out_under_their_ids() {
+    let ap = |name: &str| name.parse::<ApName>().unwrap();
+    // A further network of an access point often has a locally administered address.
+    let access_points = vec![(FACTORY, ap("ap-2")), (RANDOM, ap("ap-1"))];
+    let mut stage = Stage::new(Rules {
+        rssi_min_dbm: Some(-50),
+        access_points,
+        ..Rules::default()
+    });
+    stage.set_radios(&[RadioHello {
+        ap: ap("ap-1"),
+        band: "5".to_owned(),
+    }]);
+    let data = Heard {
+        kind: Kind::Data,
+        associated: true,
+        ..heard(FACTORY)
+    };
+    let observation = stage.handle(data).unwrap();
+    let id = named_client_id(&ClientName::new("ap-2").unwrap());
+    assert_eq!((observation.client, observation.kind), (id, Kind::Beacon));
+    assert!(!observation.randomised && !observation.associated);
+    assert_eq!(stage.handle(heard(RANDOM)), None, "ap-1 hears itself");
+    let stranger = Heard {
+        kind: Kind::Beacon,
+        ..heard(Address::new([0, 1, 2, 3, 4, 5]))
+    };
+    assert_eq!(stage.handle(stranger), None, "none of the site's");
+    let expected = Counters {
+        passed: 1,
+        access_points: 1,
+        other_access_point: 2,
+        ..Counters::default()
+    };
+    assert_eq!(stage.counters(), expected);
+}
+
+#[test]
+fn new_rules_hold_at_once_and_keep_the_key() {
     let mut stage = stage(Rules::default());
-    for n in 0..2 * RANDOMISED_CLIENTS_MAX as u32 {
-        let [a, b, c, d] = n.to_be_bytes();
-        stage.handle(heard(Address::new([0x02, 0, a, b, c, d])));
-    }
-    assert_eq!(stage.take_randomised().clients, RANDOMISED_CLIENTS_MAX);
+    let before = stage.handle(heard(FACTORY)).unwrap();
+    stage.set_rules(Rules {
+        opted_out: vec![FACTORY],
+        randomised: Randomised::On,
+        ..Rules::default()
+    });
+    assert_eq!(stage.handle(heard(FACTORY)), None);
+    assert!(stage.handle(heard(RANDOM)).is_some());
+    stage.set_rules(Rules::default());
+    assert_eq!(stage.handle(heard(FACTORY)), Some(before));
+    assert_eq!(stage.counters().passed, 3);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Sources, batcher and session of a running agent, and the clock that they share.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -7,25 +8,36 @@ use tokio::time::Instant;
 use wire::Frame;
 use wire::frame::{Clock, PseudonymKey};
 
+use super::asked::Asked;
+use super::inbox::Desk;
+use super::leave::Leaving;
+use super::pace::Pace;
 use super::wake::Wake;
 use crate::batcher::Batcher;
 use crate::intake::{Flow, Intake};
 use crate::limits::{LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN};
 use crate::session::AgentSession;
 use crate::status::{AgentOutcome, AgentStatus, Ending};
+use crate::system::own_use;
 
 /// All of an agent but its link.
 pub(super) struct Core {
     pub(super) batcher: Batcher,
     pub(super) session: AgentSession,
-    intake: Intake,
+    pub(super) intake: Intake,
     status: watch::Sender<AgentStatus>,
     started: Instant,
     look_interval_us: u64,
     looked_at_us: u64,
-    flow: Flow,
+    pub(super) flow: Flow,
     leaving: bool,
     wake: Wake,
+    pub(super) asked: Asked,
+    pub(super) pace: Option<Pace>,
+    /// The node that the link is or will be with.
+    pub(super) node: String,
+    /// Where that was found, while a session runs.
+    pub(super) remote: Option<SocketAddr>,
 }
 
 impl Core {
@@ -34,6 +46,7 @@ impl Core {
         batcher: Batcher,
         session: AgentSession,
         status: watch::Sender<AgentStatus>,
+        desk: Desk,
         hold: Duration,
     ) -> Self {
         let look_interval = (hold / 8).clamp(LOOK_INTERVAL_MIN, LOOK_INTERVAL_MAX);
@@ -48,6 +61,10 @@ impl Core {
             flow: Flow::Now,
             leaving: false,
             wake: Wake::default(),
+            asked: Asked::new(desk),
+            pace: None,
+            node: String::new(),
+            remote: None,
         }
     }
 
@@ -69,14 +86,38 @@ impl Core {
         self.intake.handle_key(key);
     }
 
-    /// Looks at the sources if it is time to.
+    /// Gathers observations for so long.
+    pub(super) fn set_coalescing(&mut self, interval: Option<Duration>) {
+        let interval_us = interval.map(|interval| interval.as_micros() as u64);
+        self.intake.set_coalescing(interval_us, &mut self.batcher);
+    }
+
+    /// Takes no more than this share of a processor.
+    pub(super) fn set_pace(&mut self, cpu_percent: Option<u8>) {
+        self.pace = cpu_percent.map(Pace::new);
+    }
+
+    /// Until when the agent rests; `None` while it works. Who leaves has no time to rest.
+    pub(super) fn resting_until_us(&self, now_us: u64) -> Option<u64> {
+        let pace = self.pace.as_ref().filter(|_| !self.leaving)?;
+        pace.resting_until_us(now_us)
+    }
+
+    /// Does what others ask for, then looks at the sources if it is time to.
     pub(super) fn fill(&mut self, now_us: u64) {
+        self.handle_requests(now_us);
+        if self.resting_until_us(now_us).is_some() {
+            return;
+        }
         if self
             .look_due_us(now_us)
             .is_some_and(|due_us| due_us <= now_us)
         {
             self.flow = self.intake.fill(now_us, &mut self.batcher);
             self.looked_at_us = now_us;
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.handle_turn(now_us, own_use::thread_cpu_us());
         }
     }
 
@@ -96,6 +137,11 @@ impl Core {
 
     /// When to look at the sources again; `None` when that is never, or depends on room.
     pub(super) fn look_due_us(&self, now_us: u64) -> Option<u64> {
+        let due_us = self.awake_look_due_us(now_us)?;
+        Some(due_us.max(self.resting_until_us(now_us).unwrap_or(0)))
+    }
+
+    fn awake_look_due_us(&self, now_us: u64) -> Option<u64> {
         match self.flow {
             Flow::Now => Some(now_us),
             Flow::At(at_us) => Some(at_us.max(self.looked_at_us + self.look_interval_us)),
@@ -141,8 +187,11 @@ impl Core {
         }
     }
 
-    pub(super) fn begin_leaving(&mut self) {
+    pub(super) fn begin_leaving(&mut self, leaving: Leaving) {
         self.leaving = true;
+        if leaving == Leaving::ForGood || self.intake.clock() == Clock::Monotonic {
+            self.intake.flush(&mut self.batcher);
+        }
         self.flush();
     }
 
@@ -160,6 +209,7 @@ impl Core {
                 return;
             }
             let wake = self.wake();
+            let inbox = self.asked.inbox();
             let look = async {
                 match self.look_due_us(now_us) {
                     Some(due_us) if due_us <= now_us => tokio::task::yield_now().await,
@@ -170,6 +220,7 @@ impl Core {
             tokio::select! {
                 biased;
                 () = wake.ready() => self.handle_wake(),
+                () = inbox.rung() => {}
                 () = look => {}
             }
         }
@@ -183,8 +234,13 @@ impl Core {
     }
 
     /// The final report of the session, if there is one.
-    pub(super) fn leave_session(&mut self, datagrams_sent: u64) -> Option<Frame> {
-        let clock_us = self.intake.clock_us(self.now_us());
+    pub(super) fn leave_session(&mut self, datagrams_sent: u64, leaving: Leaving) -> Option<Frame> {
+        let now_us = self.now_us();
+        let clock_us = self.intake.clock_us(now_us);
+        if leaving == Leaving::ForGood {
+            self.intake.close_counted(now_us);
+        }
+        self.session.handle_counted(self.intake.counted(now_us));
         self.session
             .leave(&mut self.batcher, datagrams_sent, clock_us)
     }
@@ -192,7 +248,13 @@ impl Core {
     pub(super) fn handle_link_lost(&mut self, datagrams_sent: u64) {
         self.session
             .handle_link_lost(&mut self.batcher, datagrams_sent);
+        self.remote = None;
         self.publish();
+    }
+
+    /// A report is about to be made.
+    pub(super) fn prepare_report(&mut self, now_us: u64) {
+        self.session.handle_counted(self.intake.counted(now_us));
     }
 
     /// Tells those who follow this agent.

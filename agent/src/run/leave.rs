@@ -29,12 +29,12 @@ async fn settle(pump: &mut Pump<'_>, leaving: Leaving) -> Result<(), Ended> {
     if pump.core.session.session().is_none() {
         return Ok(());
     }
-    pump.core.begin_leaving();
+    pump.core.begin_leaving(leaving);
     flush(pump, leaving).await?;
     if leaving == Leaving::ForGood {
         pump.core.batcher.handle_give_up();
     }
-    pump.leave_session();
+    pump.leave_session(leaving);
     let until_us = pump.core.now_us() + as_us(SETTLE_MAX);
     loop {
         pump.write_frames();

@@ -33,6 +33,8 @@ pub(super) enum Ended {
     Refused(String),
     /// The node is about to stop; all books are settled.
     Drained,
+    /// The node has to be told of more radios than in the last `hello`.
+    AnotherHello,
     /// This agent is done.
     Left,
 }
@@ -78,6 +80,8 @@ pub(super) enum HandedOver {
     AllDue,
     /// Until the transport had no room left.
     NoRoom,
+    /// Nothing, since the agent rests.
+    Resting(u64),
 }
 
 impl<'a> Pump<'a> {
@@ -87,6 +91,7 @@ impl<'a> Pump<'a> {
         outgoing: mpsc::Sender<Frame>,
         incoming: mpsc::Receiver<Incoming>,
     ) -> Self {
+        core.asked.handle_hello();
         let hello = core.session.handle_linked(&mut core.batcher);
         Self {
             core,
@@ -119,6 +124,16 @@ impl<'a> Pump<'a> {
                     left => left,
                 };
             }
+            if !greeting && self.core.asked.wants_hello() {
+                return match leave(self, Leaving::ForNow).await {
+                    Ended::Drained => Ended::AnotherHello,
+                    left => left,
+                };
+            }
+            if !greeting && self.core.asked.take_names_changed() {
+                self.frames.extend(names_frames(self.core.intake().names()));
+                continue;
+            }
             if greeting && now_us >= welcome_until_us {
                 return Ended::Lost("it did not answer our hello".to_owned());
             }
@@ -127,11 +142,13 @@ impl<'a> Pump<'a> {
                 wake_us = wake_us.min(welcome_until_us);
             }
             let wake = self.core.wake();
+            let inbox = self.core.asked.inbox();
             let pause = pause(now_us, wake_us, self.core.instant(wake_us), &wake);
             let order = tokio::select! {
                 biased;
                 order = self.next_order() => order,
                 () = shutdown.wait(), if !shutdown.asked => continue,
+                () = inbox.rung() => continue,
                 woken = pause => {
                     if woken {
                         self.core.handle_wake();
@@ -173,7 +190,10 @@ impl<'a> Pump<'a> {
             // The report then shows nothing that waits, and wakes the node together with a burst.
             self.core.flush();
         }
-        let handed_over = self.hand_over(clock_us);
+        let handed_over = match self.core.resting_until_us(now_us) {
+            Some(until_us) => HandedOver::Resting(until_us),
+            None => self.hand_over(clock_us),
+        };
         self.define(clock_us);
         if report_due {
             self.report(now_us, clock_us);
@@ -195,6 +215,7 @@ impl<'a> Pump<'a> {
     }
 
     fn report(&mut self, now_us: u64, clock_us: u64) {
+        self.core.prepare_report(now_us);
         let (batcher, session) = (&self.core.batcher, &mut self.core.session);
         if let Ok(slot) = self.outgoing.try_reserve() {
             if let Some(report) = session.report(batcher, now_us, clock_us) {
@@ -235,13 +256,14 @@ impl<'a> Pump<'a> {
         self.frames.extend(names_frames(self.core.intake().names()));
         self.core.publish();
         let address = self.link.remote_address();
+        self.core.remote = Some(address);
         tracing::info!("connected to node {address}, session {}", session.0);
     }
 
     /// Closes the session's books; its final report is on the way.
-    pub(super) fn leave_session(&mut self) {
+    pub(super) fn leave_session(&mut self, leaving: Leaving) {
         let sent = self.link.stats().datagrams_sent;
-        self.frames.extend(self.core.leave_session(sent));
+        self.frames.extend(self.core.leave_session(sent, leaving));
     }
 
     /// The transport holds nothing any more.
@@ -290,6 +312,7 @@ impl<'a> Pump<'a> {
                 HandedOver::AllDue => self.core.batch_due_us(now_us),
                 HandedOver::NoRoom if self.turns_without_room > ROOM_TURNS => Some(room_us),
                 HandedOver::NoRoom => Some(now_us),
+                HandedOver::Resting(until_us) => Some(until_us),
             },
         ];
         due_us.into_iter().flatten().min().unwrap_or(now_us)

@@ -1,3 +1,4 @@
+mod asking;
 mod fake_node;
 mod listening;
 mod waking;

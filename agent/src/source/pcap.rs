@@ -17,9 +17,9 @@ use crate::source::{Drained, Heard, Source, SourceError, SourceHealth};
 pub struct CaptureOptions {
     /// The radios of the access point that made the capture; a frame belongs to the one of its band.
     pub radios: Vec<RadioHello>,
-    /// The site's own networks. Their beacons are given out (they calibrate the site); a client is
-    /// associated if it sends data to one of them. Without any, data to any network counts and no
-    /// beacon is given out.
+    /// The site's own networks. What they send is given out as beacons (of those that the privacy
+    /// rules name, it calibrates the site); a client is associated if it sends data to one of them.
+    /// Without any, data to any network counts and no beacon is given out.
     pub access_points: Vec<Address>,
     /// How fast; at a [`Pace::Speed`] the agent's own clock stamps what was heard.
     pub pace: Pace,

@@ -15,6 +15,7 @@ fn report(sent: u64, last: bool) -> Report {
         counters,
         clock_us: 0,
         last,
+        counted: None,
     }
 }
 

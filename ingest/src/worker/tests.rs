@@ -146,6 +146,7 @@ impl Rig {
             counters: self.sent[i],
             clock_us,
             last,
+            counted: None,
         };
         let received = self.sent[i].datagrams_sent;
         self.worker
@@ -455,6 +456,7 @@ fn absurd_counters_neither_panic_nor_reach_other_agents() {
         counters,
         clock_us: u64::MAX,
         last: false,
+        counted: None,
     };
     rig.worker
         .handle_report(rig.keys[0], &report, u64::MAX, BEGAN);
@@ -586,5 +588,24 @@ proptest! {
         let books = rig.books();
         let node = books.dropped_node.total().observations + books.folded.observations;
         prop_assert_eq!(books.received.observations, node);
+    }
+}
+
+#[test]
+fn what_an_agent_only_counts_is_in_its_snapshot() {
+    let mut rig = Rig::live(1);
+    let counted = wire::frame::Counted {
+        interval: 4,
+        length_ms: 60_000,
+        devices: [1, 0, 2, 0],
+        frames: [3, 0, 5, 0],
+    };
+    for counted in [Some(counted), None] {
+        let report = Report {
+            counted,
+            ..Report::default()
+        };
+        rig.worker.handle_report(rig.keys[0], &report, 0, BEGAN);
+        assert_eq!(rig.worker.snapshot().agents[0].counted, counted);
     }
 }

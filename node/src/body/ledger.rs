@@ -69,6 +69,21 @@ pub struct AgentBody<'a> {
     pub last_heard_s: f64,
     /// Its books.
     pub books: BooksBody<'a>,
+    /// Devices with a made-up address and without association that it counted and did not tell;
+    /// absent until it has told of an interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_counted: Option<CountedBody>,
+}
+
+/// What an agent counted in the last interval that is over.
+#[derive(Debug, Serialize)]
+pub struct CountedBody {
+    /// Length of the interval in seconds.
+    pub length_s: f64,
+    /// Different addresses by signal class, strongest first: at least -50, -65, -80 dBm, weaker.
+    pub devices_by_class: [u32; 4],
+    /// Their frames, by the same classes.
+    pub frames_by_class: [u32; 4],
 }
 
 /// Where every observation went.
@@ -246,6 +261,11 @@ impl<'a> From<&'a AgentView> for AgentBody<'a> {
             rtt_ms: rounded(view.rtt_ms, 2),
             last_heard_s: rounded(view.last_heard_s, 1),
             books: (&view.books).into(),
+            only_counted: view.counted.map(|counted| CountedBody {
+                length_s: rounded(f64::from(counted.length_ms) * 1e-3, 1),
+                devices_by_class: counted.devices,
+                frames_by_class: counted.frames,
+            }),
         }
     }
 }

@@ -16,7 +16,7 @@ use wire::ClientId;
 
 use super::{Health, HttpState, SiteEntry};
 use crate::latest::Hub;
-use crate::status::{AgentView, Books, LedgerView, StatusView, Tally, WorkerView};
+use crate::status::{AgentView, Books, CountedView, LedgerView, StatusView, Tally, WorkerView};
 use ingest::SentFix;
 
 const OFFICE: &str = include_str!("../../../sites/office.toml");
@@ -28,6 +28,11 @@ fn office() -> (HttpState, Arc<Hub>, Arc<Health>) {
         agent: site.anchors[0].agent.clone(),
         site: site.id.clone(),
         connected: true,
+        counted: Some(CountedView {
+            length_ms: 60_000,
+            devices: [0, 1, 4, 9],
+            ..CountedView::default()
+        }),
         ..AgentView::default()
     };
     let books = Books {

@@ -4,8 +4,8 @@ use proptest::option;
 use proptest::prelude::*;
 use wire::batch::{Header, SHORT_AGE_MS_MAX, SHORT_ID_MAX};
 use wire::frame::{
-    AgentDrops, Clock, Configure, Counters, Define, Defined, Hello, PseudonymKey, RadioHello,
-    Report, SessionEnd, Welcome,
+    AgentDrops, Clock, Configure, Counted, Counters, Define, Defined, Hello, PseudonymKey,
+    RadioHello, Report, SessionEnd, Welcome,
 };
 use wire::recording::Entry;
 use wire::{
@@ -257,12 +257,29 @@ fn configure() -> impl Strategy<Value = Configure> {
 }
 
 fn report() -> impl Strategy<Value = Frame> {
-    (counters(), number(), any::<bool>()).prop_map(|(counters, clock_us, last)| {
+    let report = (
+        counters(),
+        number(),
+        any::<bool>(),
+        prop::option::of(counted()),
+    );
+    report.prop_map(|(counters, clock_us, last, counted)| {
         Frame::Report(Report {
             counters,
             clock_us,
             last,
+            counted,
         })
+    })
+}
+
+fn counted() -> impl Strategy<Value = Counted> {
+    let counts = (any::<[u32; 2]>(), any::<[u32; 4]>(), any::<[u32; 4]>());
+    counts.prop_map(|([interval, length_ms], devices, frames)| Counted {
+        interval,
+        length_ms,
+        devices,
+        frames,
     })
 }
 

@@ -1,5 +1,6 @@
 //! A node that does what a test says, over real QUIC on loopback.
 
+#[path = "fake_node/served.rs"]
 mod served;
 
 use std::net::SocketAddr;
@@ -19,6 +20,9 @@ use served::Served;
 pub(super) struct Papers {
     node: NodeCredentials,
     pub(super) agent: AgentCredentials,
+    /// The same as PEM text: the authority's certificate, the agent's own, its key.
+    #[allow(dead_code, reason = "the tests of the program start it with these")]
+    pub(super) agent_pem: [String; 3],
     reset_key: ResetKey,
 }
 
@@ -36,6 +40,7 @@ impl Papers {
         Self {
             node: credentials.expect("node credentials"),
             agent: of_agent.expect("agent credentials"),
+            agent_pem: [ca.to_owned(), agent.certificate_pem, agent.key_pem],
             reset_key: ResetKey::random().expect("randomness"),
         }
     }
@@ -131,8 +136,8 @@ impl Guest {
             .await
     }
 
-    /// The next frame, `None` when the agent has closed.
-    async fn read(&self) -> Option<Frame> {
+    /// The next frame of any kind, `None` when the agent has closed.
+    pub(super) async fn read(&self) -> Option<Frame> {
         let id = self.id;
         self.served
             .ask(move |node| match node.port.engine().read_frame(id) {

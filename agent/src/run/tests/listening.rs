@@ -19,24 +19,22 @@ struct Tap {
 }
 
 pub(super) fn tap() -> (mpsc::Sender<Transmitter>, Box<dyn Source>) {
-    let (sender, heard) = mpsc::channel();
-    (
-        sender,
-        Box::new(Tap {
-            radios: radios(),
-            heard,
-        }),
-    )
+    tap_of(radios())
 }
 
-fn radios() -> Vec<RadioHello> {
+pub(super) fn tap_of(radios: Vec<RadioHello>) -> (mpsc::Sender<Transmitter>, Box<dyn Source>) {
+    let (sender, heard) = mpsc::channel();
+    (sender, Box::new(Tap { radios, heard }))
+}
+
+pub(super) fn radios() -> Vec<RadioHello> {
     vec![RadioHello {
         ap: "ap-1".parse().expect("name"),
         band: "5".to_owned(),
     }]
 }
 
-fn heard(from: Transmitter, heard_at_us: u64) -> Heard {
+pub(super) fn heard(from: Transmitter, heard_at_us: u64) -> Heard {
     Heard {
         from,
         heard_at_us,

@@ -119,6 +119,9 @@ async fn the_ledger_shows_all_books() {
     hub.publish(&[sent(1, 0)]);
     let node = Running::start(state).await;
     let ledger = node.json("/api/v1/ledger").await;
+    let counted = &ledger["agents"][0]["only_counted"];
+    assert_eq!(counted["devices_by_class"], json!([0, 1, 4, 9]));
+    assert_eq!(counted["length_s"], 60.0);
     let expected = json!({
         "offered": {"observations": 10, "datagrams": 1},
         "dropped_at_agent": {"observations": 0, "datagrams": 0, "by_reason": {}},
