@@ -2,6 +2,7 @@
 
 #[cfg(feature = "pcap")]
 mod decode;
+mod enroll;
 #[cfg(feature = "pcap")]
 mod privacy;
 mod run;
@@ -10,8 +11,9 @@ mod status;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::intake::in_one_line;
 use clap::{Parser, Subcommand};
+
+use crate::intake::in_one_line;
 
 /// Something went wrong while running.
 const FAILED: u8 = 1;
@@ -54,6 +56,11 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Make this device an agent: make its key, get its certificate from a node, store both.
+    ///
+    /// "trilobite token join", where the node runs, prints this command with everything in it.
+    /// The key never leaves the device. If the answer is lost, the same command may be repeated.
+    Enroll(enroll::EnrollArgs),
     /// Show how the agent on this device is doing: its link, sources, privacy counters and ledger.
     Status(status::StatusArgs),
     /// Show what a Wi-Fi capture holds, without sending anything.
@@ -68,6 +75,7 @@ enum Command {
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Run { config } => run::run_agent(&config),
+        Command::Enroll(args) => enroll::enroll(args),
         Command::Status(args) => status::status(&args),
         #[cfg(feature = "pcap")]
         Command::Decode(args) => decode::decode(&args),

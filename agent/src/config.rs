@@ -53,6 +53,7 @@ use wire::{AgentName, ApName};
 
 use crate::batcher::BatcherLimits;
 use crate::limits;
+use crate::renewal::{self, Renewal};
 use crate::run::AgentConfig;
 use crate::source::Source;
 use error::Place;
@@ -202,6 +203,15 @@ impl FileConfig {
     /// [`link::CredentialError`], which names the file that is unfit.
     pub fn credentials(&self) -> Result<AgentCredentials, link::CredentialError> {
         AgentCredentials::from_files(&self.authority, &self.certificate, &self.key)
+    }
+
+    /// What renews the certificate that the file names; `None` if its key is of another make.
+    ///
+    /// # Errors
+    /// [`ConfigError::Identity`], which names the file that cannot be read.
+    pub fn renewal(&self, credentials: &AgentCredentials) -> Result<Option<Renewal>, ConfigError> {
+        let (certificate, key) = (&self.certificate, &self.key);
+        renewal::from_files(credentials, &self.authority, certificate, key)
     }
 
     /// Opens the sources that the file names, for the agent with this name.

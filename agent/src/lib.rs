@@ -1,6 +1,7 @@
 //! Runs on the access point: listen, pseudonymise, batch, send.
 //!
-//! It does not know where a client is, keeps nothing on disk and never waits for the network: what
+//! It does not know where a client is, keeps nothing on disk but its key and
+//! certificates, and never waits for the network: what
 //! cannot be sent in time is dropped, counted under a reason, and told to the node.
 //!
 //! Start from [`run::Agent`], which is all of it; [`source::Source`], from where observations come;
@@ -44,6 +45,7 @@ pub mod intake;
 pub mod limits;
 pub mod privacy;
 pub mod pseudonym;
+pub mod renewal;
 pub mod route;
 pub mod run;
 pub mod session;
@@ -51,6 +53,7 @@ mod short_ids;
 pub mod source;
 pub mod status;
 mod system;
+pub mod time_of_day;
 
 // What captures are made of.
 #[cfg(feature = "pcap")]
@@ -78,6 +81,7 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "pcap")]
 pub mod decode;
+pub mod enrol;
 #[cfg(feature = "pcap")]
 pub mod preview;
 

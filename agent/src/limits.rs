@@ -271,6 +271,9 @@ pub const REOPEN_FIRST: Duration = Duration::from_millis(500);
 /// Longest wait until a source that broke is opened again.
 pub const REOPEN_MAX: Duration = Duration::from_secs(15);
 
+/// How often to look whether the certificate is to be renewed.
+pub const RENEWAL_LOOK: Duration = Duration::from_secs(30);
+
 /// Longest wait between two turns on a link on which nothing is due.
 pub const IDLE_MAX: Duration = Duration::from_mins(1);
 

@@ -28,6 +28,7 @@ use crate::batcher::{Batcher, BatcherLimits};
 use crate::intake::{Intake, SourcesError, in_one_line};
 use crate::limits::FAREWELL_MAX;
 use crate::privacy::{Rules, Stage};
+use crate::renewal::Renewal;
 use crate::route::{NodeAddress, Route};
 use crate::session::AgentSession;
 use crate::source::Source;
@@ -37,6 +38,8 @@ use dialler::{Dialled, Dialler};
 use inbox::Desk;
 use pump::Ended;
 
+pub use dialler::DialError;
+pub(crate) use dialler::{any_port_towards, resolve};
 pub use inbox::{AgentHandle, Change};
 
 /// What an agent needs besides its credentials and sources.
@@ -159,6 +162,13 @@ impl Agent {
         self
     }
 
+    /// Asks for the next certificate when two thirds of the present one's life are over.
+    #[must_use]
+    pub fn with_renewal(mut self, renewal: Option<Renewal>) -> Self {
+        self.core.renewal = renewal;
+        self
+    }
+
     /// Follows this agent while it runs.
     pub fn status(&self) -> StatusHandle {
         self.status.clone()
@@ -219,6 +229,9 @@ impl Agent {
             ended = Ended::Failed(format!("node {address}: {why}"));
         }
         self.core.handle_link_lost(link.stats().datagrams_sent);
+        if let Some(credentials) = self.core.renewed.take() {
+            self.dialler.use_credentials(*credentials);
+        }
         say_farewell(link, endpoint, &ended).await;
         ended
     }

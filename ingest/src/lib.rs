@@ -35,6 +35,7 @@ pub mod question;
 mod ranges;
 pub mod receive;
 mod recorded;
+pub mod registrar;
 pub mod sequence;
 mod session;
 pub mod shard;

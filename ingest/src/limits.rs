@@ -84,6 +84,13 @@ pub const RECORDED_GRACE: Duration = Duration::from_millis(250);
 /// Time for an accepted connection to open its control stream and say `hello`.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Least time between two requests of one connected agent for a certificate: it needs one in days.
+pub const RENEWAL_INTERVAL_MIN: Duration = Duration::from_secs(60);
+
+/// Answers to requests for certificates that wait for a worker. A further one is lost, as the
+/// network could lose it.
+pub const ANSWERS_LEN_MAX: usize = 256;
+
 /// Time for a refused or redirected agent to read why and leave.
 pub const PARTING_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -16,6 +16,7 @@ use crate::limits::FIX_QUEUE_LEN;
 use crate::outlet::{FixQueue, latency_histogram};
 use crate::question::{Ask, AskError, Asker, ClientWindow, ReplaceError};
 use crate::receive::{self, Commands, Door};
+use crate::registrar::{Registrar, Registry};
 use crate::snapshot::{Snapshot, WorkerSnapshot};
 use crate::worker::{ServedSite, Worker, WorkerConfig};
 
@@ -32,6 +33,8 @@ pub struct PipelineConfig {
     pub credentials: NodeCredentials,
     /// Secret that lets a restarted node end old connections at once.
     pub reset_key: ResetKey,
+    /// Who certifies agents, if the node can; `credentials` say whether new ones may ask.
+    pub registrar: Option<Arc<dyn Registrar>>,
     /// Transport settings.
     pub knobs: Knobs,
     /// Number from which sessions are counted; random, so that no two processes share numbers.
@@ -229,6 +232,7 @@ impl Pipeline {
                 shared: pipeline.shared.clone(),
                 commands: pipeline.commands.clone(),
                 questions,
+                registry: Registry::new(config.registrar.clone(), gate.waker()),
             };
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))

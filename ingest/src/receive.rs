@@ -5,6 +5,7 @@
 //! and folded where it is. Other threads leave a word (`commands`) and wake the port.
 
 mod call;
+mod certify;
 mod commands;
 mod cpu;
 mod greeting;
@@ -20,6 +21,7 @@ use link::{Port, PortWaker};
 
 use crate::pipeline::{PipelineConfig, Shared, StartError};
 use crate::question::Question;
+use crate::registrar::Registry;
 use crate::worker::Worker;
 
 pub(crate) use commands::Commands;
@@ -54,6 +56,7 @@ pub(crate) struct Door {
     pub(crate) shared: Arc<Shared>,
     pub(crate) commands: Commands,
     pub(crate) questions: Receiver<Question>,
+    pub(crate) registry: Registry,
 }
 
 /// A worker's port, bound before its thread starts.

@@ -1,5 +1,6 @@
 //! The agent's end: one link to a node, over which it hands off what it has heard.
 
+mod enrol;
 mod errors;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use crate::stats::LinkStats;
 use crate::tls::{self, AgentCredentials};
 use crate::transport::{CLOSE_CODE, Knobs};
 
+pub use enrol::{EnrolAt, EnrolError};
 pub use errors::{ConnectError, SendError};
 
 /// A UDP socket from which agents connect; clones share it.

@@ -5,6 +5,7 @@
 //! the key exchange uses the same curve (X25519), so a small agent carries one curve's code.
 
 mod files;
+pub mod tokens;
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,9 +16,12 @@ use rcgen::{
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, DnsName};
+use wire::enrol::Fingerprint;
 use wire::{AgentName, SiteName};
 
+use crate::fingerprint;
 use crate::identity::Identity;
+use crate::signing_request::SigningRequest;
 
 pub use files::{AuthorityDir, IssuedFiles};
 
@@ -95,6 +99,7 @@ impl std::fmt::Debug for Issued {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate_pem: String,
+    fingerprint: Fingerprint,
 }
 
 impl Authority {
@@ -107,6 +112,7 @@ impl Authority {
         let params = authority_params(&key, lifetime(AUTHORITY_DAYS)?);
         let certificate = params.self_signed(&key).map_err(AuthorityError::Sign)?;
         Ok(Self {
+            fingerprint: fingerprint::of_der(certificate.der()),
             certificate_pem: certificate.pem(),
             issuer: Issuer::new(params, key),
         })
@@ -126,6 +132,7 @@ impl Authority {
             return Err(AuthorityError::Mismatch);
         }
         Ok(Self {
+            fingerprint: fingerprint::of_der(&certificate),
             certificate_pem: certificate_pem.to_owned(),
             issuer: Issuer::new(params, key),
         })
@@ -152,6 +159,29 @@ impl Authority {
         days: u32,
     ) -> Result<Issued, AuthorityError> {
         self.issue(agent_params(agent, site, lifetime(days)?))
+    }
+
+    /// Certifies a key that `agent` has made by itself, as [`issue_agent`](Self::issue_agent) would;
+    /// returns the certificate as PEM. What the request says besides its key does not matter.
+    ///
+    /// # Errors
+    /// [`AuthorityError::Days`] or [`AuthorityError::Sign`].
+    pub fn certify_agent(
+        &self,
+        request: &SigningRequest,
+        agent: &AgentName,
+        site: &SiteName,
+        days: u32,
+    ) -> Result<String, AuthorityError> {
+        let certificate = agent_params(agent, site, lifetime(days)?)
+            .signed_by(request, &self.issuer)
+            .map_err(AuthorityError::Sign)?;
+        Ok(certificate.pem())
+    }
+
+    /// By what an agent that has not seen this authority yet can know it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// Issues a certificate for a node that agents reach under any of `names`.
@@ -266,6 +296,17 @@ fn node_name(name: &str) -> Result<SanType, AuthorityError> {
     Ok(SanType::DnsName(
         name.to_owned().try_into().map_err(|_| name_error())?,
     ))
+}
+
+/// The DNS names for which a node's certificate (PEM) is valid, in its order; none if it is unfit.
+pub fn node_names(certificate_pem: &str) -> Vec<String> {
+    let Ok(certificate) = CertificateDer::from_pem_slice(certificate_pem.as_bytes()) else {
+        return Vec::new();
+    };
+    let certificate = webpki::EndEntityCert::try_from(&certificate);
+    certificate.map_or(Vec::new(), |certificate| {
+        certificate.valid_dns_names().map(str::to_owned).collect()
+    })
 }
 
 fn same_name_and_key(one: &CertificateDer<'_>, other: &CertificateDer<'_>) -> bool {

@@ -16,6 +16,7 @@ mod control;
 mod door;
 mod link;
 mod links;
+mod newcomer;
 mod settle;
 mod talk;
 mod timers;
@@ -42,7 +43,7 @@ use crate::transport::{CLOSE_CODE, Knobs};
 
 use answers::Answers;
 use door::Door;
-use link::{Handshake, Link, Stage};
+use link::{Handshake, Link};
 use links::Links;
 use timers::Timers;
 
@@ -61,6 +62,9 @@ pub enum Event {
     Opened(LinkId),
     /// At a node: somebody did not come in.
     Refused(Refused),
+    /// At a node: somebody without a certificate has asked for one, see
+    /// [`take_enrolment`](Engine::take_enrolment). Its link is open for nothing else.
+    Enrolment(LinkId),
     /// Datagrams can be read. Comes again only after [`read_datagram`](Engine::read_datagram) gave
     /// `None`.
     Datagrams(LinkId),
@@ -89,6 +93,8 @@ pub struct Engine {
     /// The running round of reception; see [`begin_round`](Self::begin_round).
     round: u32,
     brimming: bool,
+    /// Links that are there to enrol.
+    newcomers: usize,
     brim_bytes: usize,
 }
 
@@ -136,6 +142,7 @@ impl Engine {
             ipv6: below.ipv6,
             round: 0,
             brimming: false,
+            newcomers: 0,
             // Two bytes of memory are enough for one of a packet, and a burst may follow.
             brim_bytes: knobs.datagram_receive_buffer_bytes / 4,
         }
@@ -260,7 +267,7 @@ impl Engine {
                 .connection
                 .poll_timeout()
                 .is_some_and(|timeout| timeout <= now);
-            let too_slow = matches!(&link.stage, Stage::Handshake(wait) if wait.until <= now);
+            let too_slow = link.stage.until().is_some_and(|until| until <= now);
             if connection_due {
                 link.connection.handle_timeout(now);
             }
@@ -293,7 +300,7 @@ impl Engine {
             Event::Datagrams(id) => self.unmark(id, |link| link.told.datagrams = false),
             Event::Control(id) => self.unmark(id, |link| link.told.control = false),
             Event::Room(id) => self.unmark(id, |link| link.told.room = false),
-            Event::Opened(_) | Event::Refused(_) | Event::Closed(..) => {}
+            Event::Opened(_) | Event::Enrolment(_) | Event::Refused(_) | Event::Closed(..) => {}
         }
         Some(event)
     }

@@ -11,8 +11,10 @@
 //!
 //! - Who an agent is comes from its certificate, never from what it says. No datagram reaches the
 //!   caller before the certificate was verified and the identity read.
+//! - Who has no certificate may ask for one, if the node lets it, over a connection that can do
+//!   nothing else.
 //! - No datagram is dropped to make room at the sender: there is room or there is not.
-//! - TLS 1.3 only, certificates both ways, no early data, no session resumption.
+//! - TLS 1.3 only, certificates both ways but for that, no early data, no session resumption.
 //! - Every knob of the transport is in [`transport`], with its reason.
 //! - This is the only crate that names quinn.
 //!
@@ -63,9 +65,12 @@
 
 pub mod authority;
 pub mod congestion;
+pub mod fingerprint;
 pub mod identity;
 pub mod impair;
+pub mod private_file;
 pub mod refused;
+pub mod signing_request;
 pub mod tls;
 pub mod transport;
 
@@ -73,18 +78,19 @@ mod agent_end;
 mod certificate;
 mod closed;
 mod control;
+mod device_key;
 pub mod engine;
 mod port;
-mod private_file;
 mod reset_key;
 mod socket;
 mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use agent_end::{AgentEndpoint, ConnectError, NodeLink, SendError};
+pub use agent_end::{AgentEndpoint, ConnectError, EnrolAt, EnrolError, NodeLink, SendError};
 pub use closed::LinkClosed;
 pub use control::{ControlError, ControlReader, ControlWriter};
+pub use device_key::{DeviceKey, DeviceKeyError};
 pub use engine::{Engine, Event, HandshakeCounts, LinkId};
 pub use identity::Identity;
 pub use port::{Port, PortWaker};

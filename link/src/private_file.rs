@@ -15,7 +15,7 @@ pub enum Existing {
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Readers {
+pub enum Readers {
     /// The owner only (mode 0600).
     Owner,
     /// Everyone (mode 0644).
@@ -53,15 +53,23 @@ pub enum FileError {
 }
 
 /// Reads a whole file.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+///
+/// # Errors
+/// [`FileError::Read`] when it is missing or may not be read.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|source| FileError::Read {
         path: path.to_owned(),
         source,
     })
 }
 
-/// Writes a new file; it never shows half of its content under its name.
-pub(crate) fn write(
+/// Writes a new file; it never shows half of its content under its name, and is on the disk when this
+/// returns. Whatever stood there before stays whole if the power fails meanwhile.
+///
+/// # Errors
+/// [`FileError::Exists`] when it is there and is to be kept, [`FileError::Write`] when it cannot be
+/// written.
+pub fn write(
     path: &Path,
     content: &[u8],
     readers: Readers,
@@ -82,7 +90,20 @@ pub(crate) fn write(
     partial.push(".partial");
     let partial = PathBuf::from(partial);
     write_partial(&partial, content, readers).map_err(write_error)?;
-    fs::rename(&partial, path).map_err(write_error)
+    fs::rename(&partial, path).map_err(write_error)?;
+    sync_folder(path).map_err(write_error)
+}
+
+/// Puts the new name of a file on the disk as well.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if cfg!(unix) {
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn write_partial(path: &Path, content: &[u8], readers: Readers) -> io::Result<()> {

@@ -39,6 +39,8 @@ pub enum Reason {
     WrongUsage,
     /// Its certificate does not say who it is.
     NoIdentity(IdentityError),
+    /// It wants to enrol, as too many others do.
+    Crowded,
     /// It speaks another protocol, or another version of ours.
     WrongProtocol,
     /// It did not finish the handshake in time.
@@ -61,6 +63,7 @@ impl Reason {
             Self::NotValidYet { .. } => "not_valid_yet",
             Self::WrongUsage => "wrong_usage",
             Self::NoIdentity(_) => "no_identity",
+            Self::Crowded => "crowded",
             Self::WrongProtocol => "wrong_protocol",
             Self::TooSlow => "too_slow",
             Self::TurnedAway(_) => "turned_away",
@@ -126,6 +129,7 @@ impl fmt::Display for Reason {
             }
             Self::WrongUsage => write!(f, "its certificate is not for agents; {ISSUE}"),
             Self::NoIdentity(error) => write!(f, "{error}; {ISSUE}"),
+            Self::Crowded => write!(f, "too many enrol at once; it may try again"),
             Self::WrongProtocol => {
                 write!(
                     f,

@@ -4,6 +4,7 @@ mod node;
 pub(crate) mod support;
 
 mod door;
+mod enrol;
 mod flood;
 mod life;
 mod loss;

@@ -1,7 +1,9 @@
-//! What both ends ask of TLS: version 1.3, certificates both ways, no early data, no resumption.
+//! What both ends ask of TLS: version 1.3, certificates both ways but for an enrolment, no early
+//! data, no resumption.
 
 mod agent_verifier;
 mod credentials;
+mod newcomer;
 mod node_verifier;
 mod own_certificate;
 mod patience;
@@ -14,14 +16,18 @@ use rustls::crypto::ring::cipher_suite::{
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite};
+use rustls_pki_types::UnixTime;
+use wire::enrol::Fingerprint;
 
 pub use credentials::{AgentCredentials, NodeCredentials};
 pub use own_certificate::CredentialError;
 
 pub(crate) use agent_verifier::Verdict;
+pub(crate) use newcomer::Seen;
 pub(crate) use patience::Patient;
 
 use agent_verifier::AgentVerifier;
+use newcomer::{DoorResolver, PinVerifier};
 use node_verifier::NodeVerifier;
 
 /// The protocol that both ends must name in the handshake.
@@ -67,12 +73,18 @@ pub(crate) fn agent_provider() -> Arc<CryptoProvider> {
 /// The node's side of one handshake, whose outcome goes to `verdict`.
 pub(crate) fn node_config(credentials: &NodeCredentials, verdict: &Arc<Verdict>) -> ServerConfig {
     let verifier = AgentVerifier::new(credentials.agents.clone(), verdict.clone());
+    let (usual, enrolling) = (&credentials.certificate, &credentials.enrolling);
+    let certificate = DoorResolver::new(usual.clone(), enrolling.clone(), verdict.clone());
     let mut config = ServerConfig::builder_with_provider(credentials.provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("ring has TLS 1.3 suites")
         .with_client_cert_verifier(Arc::new(verifier))
-        .with_cert_resolver(credentials.certificate.clone());
+        .with_cert_resolver(Arc::new(certificate));
     config.alpn_protocols = vec![ALPN.to_vec()];
+    if credentials.enrolling.is_some() {
+        // Behind the usual one: who offers both has a certificate to show.
+        config.alpn_protocols.push(wire::enrol::PROTOCOL.to_vec());
+    }
     // Early data could be replayed, and a resumed session would skip the certificate's dates.
     config.max_early_data_size = 0;
     config.send_tls13_tickets = 0;
@@ -90,6 +102,27 @@ pub(crate) fn agent_config(credentials: &AgentCredentials) -> ClientConfig {
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(credentials.certificate.clone());
     config.alpn_protocols = vec![ALPN.to_vec()];
+    config.enable_early_data = false;
+    config.resumption = rustls::client::Resumption::disabled();
+    config
+}
+
+/// The handshake of an agent that has no certificate and knows the authority's fingerprint only.
+/// What it sees instead of that authority goes to `seen`.
+pub(crate) fn newcomer_config(
+    pinned: Fingerprint,
+    not_before: UnixTime,
+    seen: &Arc<Seen>,
+) -> ClientConfig {
+    let provider = agent_provider();
+    let verifier = PinVerifier::new(pinned, not_before, provider.clone(), seen.clone());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("ring has TLS 1.3 suites")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![wire::enrol::PROTOCOL.to_vec()];
     config.enable_early_data = false;
     config.resumption = rustls::client::Resumption::disabled();
     config

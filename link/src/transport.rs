@@ -78,6 +78,11 @@ pub(crate) const ANSWERS_MAX: usize = 2_048;
 /// the greatest length. Beyond it a frame is not taken.
 pub(crate) const CONTROL_BUFFER_BYTES_MAX: usize = 2 * (wire::limits::FRAME_BYTES_MAX + 4);
 
+/// Agents without a certificate that may be there at once to ask for one, and how long each may stay
+/// after its handshake: a few kilobytes each, and who is honest needs a round trip and a signature.
+pub(crate) const NEWCOMERS_MAX: usize = 64;
+pub(crate) const NEWCOMER_STAY: Duration = Duration::from_secs(5);
+
 /// Packets that leave in one system call, as one large packet that the system or the network card
 /// cuts: the gain is nearly all had by ten.
 pub(crate) const SEGMENTS_MAX: usize = 10;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use wire::{AgentName, SiteName};
@@ -34,6 +35,9 @@ pub enum Command {
     /// Make certificates for the node and its agents
     #[command(subcommand)]
     Ca(CaCommand),
+    /// Let a new device get its certificate by itself, once
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 /// Options of the demo.
@@ -183,6 +187,69 @@ pub enum CaCommand {
     },
 }
 
+/// What `trilobite token` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token with which a new device becomes one agent of one site
+    Join {
+        /// Id of the agent: the AP's id in the site file, unless its `agent` key says otherwise
+        #[arg(long, value_name = "ID")]
+        agent: AgentName,
+        /// Id of the site
+        #[arg(long, value_name = "SITE")]
+        site: SiteName,
+        /// For how long the token may be redeemed: 90s, 30m, 1h or 2d; at most 7d
+        #[arg(long, default_value = "1h", value_name = "TIME", value_parser = duration)]
+        valid: Duration,
+        /// Where the device reaches the node, HOST:PORT; by default a name in the node's certificate
+        #[arg(long, value_name = "HOST:PORT")]
+        node: Option<String>,
+        /// Which authority.
+        #[command(flatten)]
+        authority: Authority,
+    },
+    /// Show all tokens that are open, redeemed or lately over; never their secrets
+    List {
+        /// Which authority.
+        #[command(flatten)]
+        authority: Authority,
+    },
+    /// Make a token worthless; a certificate that it has given stays valid
+    Revoke {
+        /// The token's id, as `trilobite token list` shows it
+        #[arg(value_name = "TOKEN")]
+        id: String,
+        /// Which authority.
+        #[command(flatten)]
+        authority: Authority,
+    },
+}
+
+/// Which authority tokens are for.
+#[derive(Debug, Clone, Args)]
+pub struct Authority {
+    /// The node's configuration: its [enrolment] says where the authority is, and sites are checked
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    pub config: Option<PathBuf>,
+    /// Without it: folder made by `trilobite ca init`
+    #[arg(long, default_value = "pki", value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wanted = "use a number and s, m, h or d, such as 30m";
+    let (digits, unit_s) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        Some((at, 'd')) => (&text[..at], 86_400),
+        _ => return Err(wanted.to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wanted.to_owned())?;
+    let seconds = number.checked_mul(unit_s).ok_or(wanted)?;
+    Ok(Duration::from_secs(seconds))
+}
+
 fn default_names() -> Vec<String> {
     ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec()
 }
@@ -235,6 +302,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, seconds) in [("90s", 90), ("30m", 1_800), ("1h", 3_600), ("2d", 172_800)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for wrong in [
+            "",
+            "h",
+            "1",
+            "-1h",
+            "1.5h",
+            "1 h",
+            "1ü",
+            "99999999999999999d",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use crate::latest::CLIENTS_PER_SITE_MAX;
 
+/// Most days for which an enrolled agent's certificate may be valid: it renews itself long before.
+const AGENT_DAYS_MAX: u32 = 365;
+
 /// What `trilobite serve --config` reads. Relative paths are relative to the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +25,9 @@ pub struct NodeConfig {
     pub workers: usize,
     /// Agents connect here.
     pub quic: QuicConfig,
+    /// Certify agents here; off unless given.
+    #[serde(default)]
+    pub enrolment: Option<EnrolmentConfig>,
     /// People and programs look here.
     #[serde(default)]
     pub http: HttpConfig,
@@ -52,6 +58,17 @@ pub struct QuicConfig {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// What a node needs to certify agents by itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentConfig {
+    /// The authority's private key. Whoever takes over this process can invent agents with it.
+    pub authority_key: PathBuf,
+    /// Days for which the certificates of agents are valid.
+    #[serde(default = "certificate_days")]
+    pub certificate_days: u32,
 }
 
 /// The HTTP listener.
@@ -216,6 +233,17 @@ impl NodeConfig {
                 ),
             );
         }
+        if let Some(enrolment) = &self.enrolment
+            && !(1..=AGENT_DAYS_MAX).contains(&enrolment.certificate_days)
+        {
+            return wrong(
+                "enrolment.certificate_days",
+                format!(
+                    "{} is out of range; use 1 to {AGENT_DAYS_MAX}",
+                    enrolment.certificate_days
+                ),
+            );
+        }
         if let Some(odd) = self.http.hosts.iter().find(|host| !is_host(host)) {
             return wrong(
                 "http.hosts",
@@ -293,6 +321,7 @@ impl NodeConfig {
         for path in paths
             .into_iter()
             .chain(self.runtime_dir.as_mut())
+            .chain(self.enrolment.as_mut().map(|e| &mut e.authority_key))
             .chain(sites)
         {
             *path = folder.join(&*path);
@@ -304,6 +333,10 @@ impl NodeConfig {
 fn is_host(text: &str) -> bool {
     let authority = text.parse::<axum::http::uri::Authority>();
     authority.is_ok_and(|authority| authority.host() == text && !text.contains('*'))
+}
+
+fn certificate_days() -> u32 {
+    link::authority::CERTIFICATE_DAYS
 }
 
 fn one() -> usize {
@@ -346,6 +379,11 @@ mod tests {
                 "# hosts = [\"map.example.org\"]",
                 "hosts = [\"map.example.org:443\"]",
                 "without port",
+            ),
+            (
+                "# [enrolment]\n# authority_key = \"pki/ca.key\"\n# certificate_days = 7",
+                "[enrolment]\nauthority_key = \"pki/ca.key\"\ncertificate_days = 366",
+                "enrolment.certificate_days: 366 is out of range",
             ),
             ("fix_hz = 1.0", "fix_hz = nan", "locate.fix_hz"),
             (

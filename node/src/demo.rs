@@ -118,6 +118,7 @@ fn node_parts(args: &DemoArgs, authority: &Authority) -> anyhow::Result<NodePart
             recording_agents: None,
         },
         credentials,
+        registrar: None,
         reset_key: ResetKey::random()?,
         sites: Vec::new(),
         calendar: Calendar::starting_now(),

@@ -6,7 +6,7 @@
 //!
 //! Start with [`Node`], which puts the parts together, and [`http`], which shows them. The
 //! program's commands are [`serve`], [`demo`], [`validate`], [`explain`], [`calibrate`] and
-//! [`certificates`].
+//! [`certificates`] and [`tokens`].
 //!
 //! # Invariants
 //! - Readers never block a worker: what leaves one passes a bounded queue that drops the oldest.
@@ -20,6 +20,7 @@ pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod enrolment;
 pub mod explain;
 pub mod fan_out;
 pub mod http;
@@ -35,6 +36,7 @@ pub mod signals;
 pub mod sites;
 pub mod status;
 pub mod summary;
+pub mod tokens;
 pub mod validate;
 pub mod view;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ingest::pipeline::{Listener, PipelineSite, SessionNote};
+use ingest::registrar::Registrar;
 use ingest::{Pipeline, PipelineConfig, SentFix, Snapshot, WorkerConfig};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -53,6 +54,8 @@ pub struct NodeParts {
     pub worker: WorkerConfig,
     /// Certificate and authority.
     pub credentials: link::NodeCredentials,
+    /// Who certifies agents, if this node can.
+    pub registrar: Option<Arc<dyn Registrar>>,
     /// Secret of stateless resets.
     pub reset_key: link::ResetKey,
     /// The sites.
@@ -115,6 +118,7 @@ impl Node {
                 worker: with_secret(parts.worker)?,
                 credentials: parts.credentials,
                 reset_key: parts.reset_key,
+                registrar: parts.registrar.clone(),
                 knobs: link::Knobs::default(),
                 first_session: random_u64()? & (u64::MAX >> 1),
             },

@@ -12,7 +12,7 @@ use crate::calibrate::survey_file::SurveyError;
 use crate::cli::{Cli, Command, ValidateArgs};
 use crate::config::ConfigError;
 use crate::sites::SiteError;
-use crate::{calibrate, certificates, demo, explain, serve, validate};
+use crate::{calibrate, certificates, demo, explain, serve, tokens, validate};
 
 /// Exit code of a command that could not do its work.
 const FAILED: u8 = 1;
@@ -33,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::Ca(command) => certificates::run(command)
             .map(|told| say(&told))
             .map_err(Into::into),
+        Command::Token(command) => tokens::run(command).map(|told| say(&told)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

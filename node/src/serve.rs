@@ -2,13 +2,16 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ingest::registrar::Registrar;
 use ingest::{ShardConfig, WorkerConfig};
 use link::{NodeCredentials, ResetKey};
 
 use crate::config::NodeConfig;
+use crate::enrolment::{Clerk, Counter};
 use crate::node::{Node, NodeParts};
 use crate::periods::{Calendar, KeyKeeper};
 use crate::sites::{self, LoadedSite, SiteError};
@@ -50,7 +53,8 @@ fn tell_ready(node: &Node) {
 
 fn parts(config: &NodeConfig, record: Option<PathBuf>) -> anyhow::Result<NodeParts> {
     let quic = &config.quic;
-    let credentials = NodeCredentials::from_files(&quic.authority, &quic.certificate, &quic.key)?;
+    let mut credentials =
+        NodeCredentials::from_files(&quic.authority, &quic.certificate, &quic.key)?;
     std::fs::create_dir_all(&config.state_dir)
         .with_context(|| format!("cannot make state_dir {}", config.state_dir.display()))?;
     let reset_key = ResetKey::from_file(&config.state_dir.join("stateless-reset.key"))?;
@@ -64,13 +68,19 @@ fn parts(config: &NodeConfig, record: Option<PathBuf>) -> anyhow::Result<NodePar
         recording_agents: config.recording.map(|recording| recording.agents),
     };
     let pseudonyms = &config.pseudonyms;
+    let sites = load_sites(config)?;
+    let registrar = registrar(config, &sites)?;
+    if registrar.is_some() {
+        credentials = credentials.with_enrolment();
+    }
     Ok(NodeParts {
         listen: quic.listen,
         workers: config.workers,
         worker,
         credentials,
         reset_key,
-        sites: load_sites(config)?,
+        registrar,
+        sites,
         calendar: Calendar::new(pseudonyms.period_h, pseudonyms.starts_at_utc_h),
         keeper: KeyKeeper::new(config.runtime_dir.clone()),
         record,
@@ -79,6 +89,22 @@ fn parts(config: &NodeConfig, record: Option<PathBuf>) -> anyhow::Result<NodePar
         reader: None,
         truth: None,
     })
+}
+
+/// Who certifies agents, where the configuration lets the node have the authority's key.
+fn registrar(
+    config: &NodeConfig,
+    sites: &[LoadedSite],
+) -> anyhow::Result<Option<Arc<dyn Registrar>>> {
+    let Some(enrolment) = &config.enrolment else {
+        return Ok(None);
+    };
+    let sites = sites.iter().map(|site| site.name.clone()).collect();
+    let (authority, key) = (&config.quic.authority, &enrolment.authority_key);
+    let clerk = Clerk::from_files(authority, key, sites, enrolment.certificate_days)
+        .context("enrolment.authority_key")?;
+    tracing::info!("new agents may enrol; make tokens with \"trilobite token join\"");
+    Ok(Some(Arc::new(Counter::open(clerk)?)))
 }
 
 fn load_sites(config: &NodeConfig) -> Result<Vec<LoadedSite>, SiteError> {

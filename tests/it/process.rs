@@ -79,6 +79,16 @@ impl Folder {
         command
     }
 
+    /// A file or folder in this one.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Where the node listens for agents.
+    pub(crate) fn quic_port(&self) -> u16 {
+        self.quic_port
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();

@@ -46,6 +46,23 @@ pub enum Frame {
         /// What is wrong and what to do about it, for the agent's log.
         reason: String,
     },
+    /// Agent → node: two thirds of the certificate's life are over; sign this key for the same names.
+    Renew {
+        /// A PKCS #10 request (RFC 2986) in DER; at most
+        /// [`SIGNING_REQUEST_BYTES_MAX`](crate::limits::SIGNING_REQUEST_BYTES_MAX).
+        #[serde(with = "crate::short_bytes")]
+        signing_request: Vec<u8>,
+    },
+    /// Node → agent, an answer to `renew`: to be shown from the next connection on.
+    Renewed {
+        /// The certificate as PEM.
+        certificate: String,
+    },
+    /// Node → agent, the other answer to `renew`: the agent keeps what it has and may ask tomorrow.
+    NotRenewed {
+        /// What is wrong and what to do about it, for the agent's log.
+        reason: String,
+    },
     /// A frame of a later version; ignored.
     #[serde(other)]
     Unknown,
@@ -114,6 +131,9 @@ pub struct Welcome {
     /// Short ids that the node keeps for this session: 0 up to this, exclusive. 0: use full ids.
     #[serde(default)]
     pub short_ids: u32,
+    /// The node's clock in Unix seconds, for a device that has none; 0 from a node that does not tell.
+    #[serde(default)]
+    pub time_unix_s: u64,
 }
 
 /// What short ids stand for: `first + i` for `clients[i]`, from now on and in this session only.

@@ -6,6 +6,7 @@
 //! Start from
 //! - [`batch::decode`] and [`batch::BatchWriter`]: the observations in one datagram;
 //! - [`Frame`] with [`control::FrameReader`] and [`control::encode_frame`]: the control stream;
+//! - [`enrol::EnrolRequest`] and [`enrol::EnrolAnswer`]: how an agent gets its first certificate;
 //! - [`recording::Recorder`] and [`recording::RecordingReader`]: datagrams kept for later.
 //!
 //! Invariants:
@@ -49,6 +50,7 @@
 
 pub mod batch;
 pub mod control;
+pub mod enrol;
 pub mod frame;
 pub mod id;
 pub mod limits;
@@ -58,6 +60,7 @@ pub mod recording;
 mod byte_string;
 mod client_ids;
 mod envelope;
+mod short_bytes;
 
 pub use batch::Batch;
 pub use frame::Frame;

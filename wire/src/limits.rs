@@ -23,11 +23,23 @@ pub const RADIOS_MAX: usize = 255;
 /// is not written, and ends the reading, since a damaged length must not fill the memory.
 pub const ENTRY_BYTES_MAX: usize = FRAME_BYTES_MAX;
 
+/// Longest request for a certificate (PKCS #10) in bytes: one for an Ed25519 key and a name has some
+/// 200, one by another program with a few attributes still fits. A longer one is refused unread.
+pub const SIGNING_REQUEST_BYTES_MAX: usize = 1_024;
+
+/// Longest message with which a stranger asks for its first certificate: a token and such a request.
+/// The connection is closed at the first byte beyond.
+pub const ENROL_REQUEST_BYTES_MAX: usize = 2_048;
+
+/// Longest answer to it: two certificates in PEM, of some 800 bytes each, or a sentence.
+pub const ENROL_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
 /// Deepest nesting of a control frame or recording entry: ours have four levels, later versions may
 /// have more; a frame of nothing but brackets must not exhaust the stack.
 pub const NESTING_MAX: usize = 16;
 
-// A full `define` fits a frame, a datagram with its envelope an entry, and a whole frame fits a reader's buffer.
+// A full `define` fits a frame, a token and a signing request an enrolment, a datagram with its envelope an entry, and a whole frame fits a reader's buffer.
 const _: () = assert!(DEFINE_CLIENTS_MAX * size_of::<u64>() + 256 <= FRAME_BYTES_MAX);
+const _: () = assert!(SIGNING_REQUEST_BYTES_MAX + 256 <= ENROL_REQUEST_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX + 256 <= ENTRY_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX + size_of::<u32>() <= FRAME_BUFFER_BYTES_MAX);

@@ -2,6 +2,7 @@
 
 use wire::batch::{self, BatchWriter, Header, SHORT_ID_MAX};
 use wire::control::{FrameReader, encode_frame};
+use wire::enrol::{Denial, EnrolAnswer, EnrolRequest};
 use wire::frame::{
     AgentDrops, Clock, Configure, Counted, Counters, Define, Defined, Hello, PseudonymKey,
     RadioHello, Report, Welcome,
@@ -201,6 +202,7 @@ fn frames() {
                 },
             },
             short_ids: 16_384,
+            time_unix_s: 1_795_000_000,
         }),
     );
     let counters = Counters {
@@ -244,6 +246,30 @@ fn frames() {
     );
     check_frame("defined", Frame::Defined(Defined { first: 5, count: 2 }));
     check_frame("drain", Frame::Drain {});
+    check_frame(
+        "renew",
+        Frame::Renew {
+            signing_request: vec![0x30, 0x02, 0x05, 0x00],
+        },
+    );
+}
+
+#[test]
+fn enrolments() {
+    let request = EnrolRequest {
+        secret: std::array::from_fn(|index| index as u8),
+        signing_request: vec![0x30, 0x02, 0x05, 0x00],
+    };
+    let expected = example("enrol-request");
+    assert_eq!(request.encode().expect("short"), expected);
+    assert_eq!(EnrolRequest::parse(&expected).expect("whole"), request);
+    let answer = EnrolAnswer::Denied {
+        why: Denial::UsedToken,
+        reason: "it was used".to_owned(),
+    };
+    let expected = example("enrol-answer");
+    assert_eq!(answer.encode().expect("short"), expected);
+    assert_eq!(EnrolAnswer::parse(&expected).expect("whole"), answer);
 }
 
 #[test]
@@ -318,6 +344,9 @@ fn every_example_is_checked_and_the_python_loop_is_the_tested_one() {
         "define",
         "defined",
         "drain",
+        "renew",
+        "enrol-request",
+        "enrol-answer",
         "recording",
     ];
     assert_eq!(examples, checked);

@@ -41,7 +41,8 @@ fn prepare(path: &Path) -> Result<(FileConfig, Agent), AnyError> {
     let credentials = config.credentials()?;
     let sources = config.open_sources(&credentials.identity().agent)?;
     tracing::info!("this is {}", credentials.identity());
-    let agent = Agent::new(config.agent.clone(), credentials, sources)?;
+    let renewal = config.renewal(&credentials)?;
+    let agent = Agent::new(config.agent.clone(), credentials, sources)?.with_renewal(renewal);
     Ok((config, agent))
 }
 

@@ -28,6 +28,9 @@ pub enum ConfigError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file that says who the agent is cannot be read.
+    #[error(transparent)]
+    Identity(link::private_file::FileError),
     /// The file says something that cannot be.
     #[error("configuration file {}, line {line}: {what}", path.display())]
     Problem {

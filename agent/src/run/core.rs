@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use link::AgentCredentials;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::Frame;
@@ -15,15 +16,21 @@ use super::pace::Pace;
 use super::wake::Wake;
 use crate::batcher::Batcher;
 use crate::intake::{Flow, Intake};
-use crate::limits::{LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN};
+use crate::limits::{LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN, RENEWAL_LOOK};
+use crate::renewal::{Outcome, Renewal};
 use crate::session::AgentSession;
 use crate::status::{AgentOutcome, AgentStatus, Ending};
 use crate::system::own_use;
+use crate::time_of_day::own_unix_s;
 
 /// All of an agent but its link.
 pub(super) struct Core {
     pub(super) batcher: Batcher,
     pub(super) session: AgentSession,
+    pub(super) renewal: Option<Renewal>,
+    /// What the renewal brought, until the next link.
+    pub(super) renewed: Option<Box<AgentCredentials>>,
+    renewal_look_us: u64,
     pub(super) intake: Intake,
     status: watch::Sender<AgentStatus>,
     started: Instant,
@@ -53,6 +60,9 @@ impl Core {
         Self {
             batcher,
             session,
+            renewal: None,
+            renewed: None,
+            renewal_look_us: 0,
             intake,
             status,
             started: Instant::now(),
@@ -229,8 +239,40 @@ impl Core {
     pub(super) fn handle_frame(&mut self, frame: Frame) {
         let now_us = self.now_us();
         let clock_us = self.packing_clock_us(now_us);
+        if let Some(renewal) = &mut self.renewal {
+            let outcome = match &frame {
+                Frame::Welcome(welcome) => {
+                    renewal.handle_time(welcome.time_unix_s, now_us);
+                    self.renewal_look_us = 0;
+                    None
+                }
+                Frame::Renewed { certificate } => Some(renewal.handle_renewed(certificate)),
+                Frame::NotRenewed { reason } => {
+                    Some(renewal.handle_not_renewed(reason, now_us, own_unix_s()))
+                }
+                _ => None,
+            };
+            match outcome {
+                Some(Outcome::Renewed(credentials)) => {
+                    tracing::info!("the certificate was renewed; it counts from the next link on");
+                    self.renewed = Some(credentials);
+                }
+                Some(Outcome::Kept(why)) => tracing::warn!("certificate not renewed: {why}"),
+                None => {}
+            }
+        }
         self.session
             .handle_frame(frame, &mut self.batcher, now_us, clock_us);
+    }
+
+    /// A request for the next certificate, if it is time for one and a session runs.
+    pub(super) fn renewal_request(&mut self, now_us: u64) -> Option<Frame> {
+        let renewal = self.renewal.as_mut()?;
+        if now_us < self.renewal_look_us || self.session.session().is_none() {
+            return None;
+        }
+        self.renewal_look_us = now_us + RENEWAL_LOOK.as_micros() as u64;
+        renewal.poll_request(now_us, own_unix_s())
     }
 
     /// The final report of the session, if there is one.
@@ -249,6 +291,9 @@ impl Core {
         self.session
             .handle_link_lost(&mut self.batcher, datagrams_sent);
         self.remote = None;
+        if let Some(renewal) = &mut self.renewal {
+            renewal.handle_link_lost();
+        }
         self.publish();
     }
 

@@ -22,17 +22,24 @@ pub(super) struct Dialled {
 }
 
 /// Why there is no link.
+#[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub enum DialError {
+    /// The name is not known.
     #[error("the name of node {address} cannot be resolved; check it, or give an IP address")]
     Resolve {
+        /// The node.
         address: NodeAddress,
+        /// What the system said.
         source: std::io::Error,
     },
+    /// The name is known and stands for nothing.
     #[error("node {0}: the name has no address")]
     NoAddress(NodeAddress),
+    /// There is no socket.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The node does not answer, or is not trusted.
     #[error(transparent)]
     Connect(#[from] ConnectError),
 }
@@ -50,6 +57,11 @@ impl Dialler {
             knobs,
             shared: None,
         }
+    }
+
+    /// Shows this certificate from the next link on.
+    pub(super) fn use_credentials(&mut self, credentials: AgentCredentials) {
+        self.credentials = credentials;
     }
 
     pub(super) fn share(&mut self, endpoint: AgentEndpoint) {
@@ -77,7 +89,7 @@ impl Dialler {
 }
 
 /// Looks a name up on every attempt, since a node may have moved.
-async fn resolve(address: &NodeAddress) -> Result<SocketAddr, DialError> {
+pub(crate) async fn resolve(address: &NodeAddress) -> Result<SocketAddr, DialError> {
     if let Ok(ip) = address.host.parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, address.port));
     }
@@ -91,7 +103,7 @@ async fn resolve(address: &NodeAddress) -> Result<SocketAddr, DialError> {
         .ok_or_else(|| DialError::NoAddress(address.clone()))
 }
 
-fn any_port_towards(node: SocketAddr) -> SocketAddr {
+pub(crate) fn any_port_towards(node: SocketAddr) -> SocketAddr {
     match node {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),

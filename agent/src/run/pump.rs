@@ -179,6 +179,7 @@ impl<'a> Pump<'a> {
 
     /// Hands over what is due, and reports if that is due.
     pub(super) fn turn(&mut self, now_us: u64) -> HandedOver {
+        self.frames.extend(self.core.renewal_request(now_us));
         self.write_frames();
         if self.core.session.awaits_sign_of_life() {
             let received = self.link.stats().bytes_received;

@@ -1,6 +1,7 @@
 mod asking;
 mod fake_node;
 mod listening;
+mod renewal;
 mod waking;
 
 use std::collections::BTreeSet;

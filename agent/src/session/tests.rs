@@ -127,6 +127,7 @@ fn key(period: u32) -> PseudonymKey {
 
 fn welcome(session: Session) -> Frame {
     Frame::Welcome(Welcome {
+        time_unix_s: 0,
         session,
         agent: "ap-1".parse().expect("name"),
         report_interval_ms: 1_000,

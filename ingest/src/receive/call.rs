@@ -62,6 +62,7 @@ impl Hall {
                 listener.names(call.owner.site, call.session, &names);
             }
             Frame::Define(define) => self.handle_define(id, call, &define),
+            Frame::Renew { signing_request } => self.renew(id, signing_request),
             // Frames of later versions, and those that only a node sends, mean nothing here.
             _ => {}
         }

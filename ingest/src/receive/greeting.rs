@@ -112,6 +112,7 @@ impl Hall {
             owner,
             key_version: site_key.version,
             told_to_leave: draining,
+            renewed: None,
         };
         self.guests.talk(id, call);
         let welcome = Welcome {
@@ -122,6 +123,7 @@ impl Hall {
                 pseudonym_key: site_key.key,
             },
             short_ids: self.worker.short_ids(key),
+            time_unix_s: self.now_us / 1_000_000,
         };
         self.tell(id, &Frame::Welcome(welcome));
         if draining {

@@ -8,7 +8,7 @@ use link::LinkId;
 use wire::Session;
 
 use crate::ledger::SessionKey;
-use crate::limits::{HELLO_TIMEOUT, PARTING_TIMEOUT};
+use crate::limits::{HELLO_TIMEOUT, PARTING_TIMEOUT, RENEWAL_INTERVAL_MIN};
 use crate::pipeline::Owner;
 
 /// What a link is there for.
@@ -31,6 +31,8 @@ pub(super) struct Call {
     /// The pseudonym key that it knows.
     pub(super) key_version: u64,
     pub(super) told_to_leave: bool,
+    /// When it last asked for a certificate.
+    pub(super) renewed: Option<Instant>,
 }
 
 /// All links of a worker.
@@ -85,6 +87,19 @@ impl Guests {
     /// The session has a newer link, or none any more.
     pub(super) fn unlink(&mut self, key: SessionKey) -> Option<LinkId> {
         self.links.remove(&key)
+    }
+
+    /// Whether an agent may ask for a certificate now; then it has.
+    pub(super) fn may_renew(&mut self, id: LinkId, now: Instant) -> bool {
+        let Some(Guest::Talking(call)) = self.guests.get_mut(&id) else {
+            return false;
+        };
+        let since = call.renewed.map(|at| now.saturating_duration_since(at));
+        if since.is_some_and(|since| since < RENEWAL_INTERVAL_MIN) {
+            return false;
+        }
+        call.renewed = Some(now);
+        true
     }
 
     /// All sessions.

@@ -90,6 +90,7 @@ impl Hall {
         }
         self.read_all();
         self.obey();
+        self.pass_on_answers();
         self.send_off();
         if self.news {
             self.publish();
@@ -132,6 +133,7 @@ impl Hall {
             }
             Event::Datagrams(id) => self.unread.push(id),
             Event::Control(id) => self.converse(id),
+            Event::Enrolment(id) => self.enrol(id),
             // Frames to an agent are few: one that found no room has closed its link.
             Event::Room(_) => {}
             Event::Closed(id, closed) => self.see_off(id, &closed),

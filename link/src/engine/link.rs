@@ -13,6 +13,7 @@ use crate::tls::Verdict;
 use super::Event;
 use super::control::Control;
 use super::links::LinkId;
+use super::newcomer::Newcomer;
 
 /// A connection from its first packet until it is forgotten.
 pub(super) struct Link {
@@ -21,6 +22,8 @@ pub(super) struct Link {
     pub(super) slot: u32,
     generation: u32,
     pub(super) stage: Stage,
+    /// It is or was there to enrol: never a word of it goes where those of agents go.
+    pub(super) newcomer: bool,
     pub(super) identity: Option<Identity>,
     pub(super) control: Control,
     pub(super) queued: Queued,
@@ -37,8 +40,21 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) enum Stage {
     Handshake(Handshake),
+    /// Somebody without a certificate, who may ask for one.
+    Newcomer(Newcomer),
     Open,
     Closed(LinkClosed),
+}
+
+impl Stage {
+    /// When it is over at the latest, for those that must not last.
+    pub(super) fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Handshake(handshake) => Some(handshake.until),
+            Self::Newcomer(newcomer) => Some(newcomer.until),
+            Self::Open | Self::Closed(_) => None,
+        }
+    }
 }
 
 /// A handshake in progress.
@@ -80,6 +96,7 @@ impl Link {
             slot,
             generation,
             stage: Stage::Handshake(handshake),
+            newcomer: false,
             identity: None,
             control: Control::default(),
             queued: Queued::default(),
@@ -108,11 +125,9 @@ impl Link {
     /// When the link wants to be looked at next.
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
         let timeout = self.connection.poll_timeout();
-        match &self.stage {
-            Stage::Handshake(handshake) => {
-                Some(timeout.map_or(handshake.until, |at| at.min(handshake.until)))
-            }
-            Stage::Open | Stage::Closed(_) => timeout,
+        match self.stage.until() {
+            Some(until) => Some(timeout.map_or(until, |at| at.min(until))),
+            None => timeout,
         }
     }
 

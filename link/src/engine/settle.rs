@@ -69,9 +69,11 @@ impl Engine {
         let Some(link) = self.links.at(slot) else {
             return;
         };
+        let newcomer = link.newcomer;
         match event {
             QuicEvent::Connected => self.open(slot),
             QuicEvent::ConnectionLost { reason } => self.end(slot, &reason),
+            event if newcomer => self.handle_newcomers_event(slot, event),
             QuicEvent::DatagramReceived => link.announce_datagrams(&mut self.events),
             QuicEvent::DatagramsUnblocked => link.announce_room(&mut self.events),
             QuicEvent::Stream(event) => {
@@ -104,6 +106,11 @@ impl Engine {
             return;
         };
         if let Some(verdict) = &handshake.verdict {
+            if verdict.enrols() {
+                let until = handshake.until;
+                self.open_for_newcomer(slot, until);
+                return;
+            }
             match verdict.get() {
                 Some(Ok(identity)) => link.identity = Some(identity.clone()),
                 // TLS fails before, so this is a second lock on the door.
@@ -131,6 +138,10 @@ impl Engine {
         let remote = canonical(link.connection.remote_address());
         let closed = match &link.stage {
             Stage::Closed(_) => return,
+            Stage::Newcomer(_) => {
+                self.newcomers -= 1;
+                LinkClosed::of(error)
+            }
             Stage::Open => LinkClosed::of(error),
             Stage::Handshake(handshake) => match &handshake.verdict {
                 None => ConnectError::of(remote, handshake.waited, error).into_closed(),
@@ -148,7 +159,7 @@ impl Engine {
     }
 
     /// A newcomer does not come in; nobody but us knows its link.
-    fn refuse(&mut self, slot: u32, reason: Reason) {
+    pub(super) fn refuse(&mut self, slot: u32, reason: Reason) {
         let Some(link) = self.links.at(slot) else {
             return;
         };

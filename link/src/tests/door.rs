@@ -51,8 +51,8 @@ impl Stranger {
         self
     }
 
-    fn speaks(mut self, alpn: &[u8]) -> Self {
-        self.config.alpn_protocols = vec![alpn.to_vec()];
+    fn speaks(mut self, alpn: &[&[u8]]) -> Self {
+        self.config.alpn_protocols = alpn.iter().map(|alpn| alpn.to_vec()).collect();
         self
     }
 
@@ -60,7 +60,7 @@ impl Stranger {
     /// the node's one line about it.
     async fn tries(self, installation: &Installation) -> (String, String) {
         let knobs = Knobs::default();
-        let node = installation.run_node(&knobs);
+        let node = installation.run_enrolling_node(&knobs);
         let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
         let crypto = QuicClientConfig::try_from(self.config).unwrap();
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
@@ -102,6 +102,19 @@ async fn no_certificate() {
     let node = "it showed no certificate; issue one with \"trilobite ca issue\"";
     let agent = "the node asks for a certificate and got none";
     check(Stranger::new(&home).shows_nothing(), &home, node, agent).await;
+}
+
+#[tokio::test]
+async fn no_certificate_and_an_offer_to_enrol_or_not() {
+    let home = Installation::new();
+    for offers in [
+        [tls::ALPN, wire::enrol::PROTOCOL],
+        [wire::enrol::PROTOCOL, tls::ALPN],
+    ] {
+        let stranger = Stranger::new(&home).shows_nothing().speaks(&offers);
+        let agent = "the node asks for a certificate and got none";
+        check(stranger, &home, "it showed no certificate", agent).await;
+    }
 }
 
 #[tokio::test]
@@ -157,7 +170,7 @@ async fn a_certificate_without_identity() {
 #[tokio::test]
 async fn another_protocol() {
     let home = Installation::new();
-    let stranger = Stranger::new(&home).speaks(b"h3");
+    let stranger = Stranger::new(&home).speaks(&[b"h3"]);
     let both = "not speak trilobite/1; update the older of agent and node";
     check(stranger, &home, both, both).await;
 }

@@ -22,6 +22,9 @@ pub(crate) struct State {
     port: Port,
     now: Instant,
     arrivals: VecDeque<Result<LinkId, Refused>>,
+    enrolments: VecDeque<LinkId>,
+    /// Datagrams and control frames were announced, for whichever link.
+    spoken: bool,
     closed: HashMap<LinkId, LinkClosed>,
 }
 
@@ -54,6 +57,8 @@ impl Node {
             port,
             now: Instant::now(),
             arrivals: VecDeque::new(),
+            enrolments: VecDeque::new(),
+            spoken: false,
             closed: HashMap::new(),
         };
         let thread = std::thread::spawn(move || state.serve(&jobs));
@@ -119,6 +124,33 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The next request to enrol.
+    pub(crate) async fn enrolment(&self) -> LinkId {
+        self.ask(|state| state.enrolments.pop_front()).await
+    }
+
+    /// How a link ended.
+    pub(crate) async fn closed(&self, id: LinkId) -> LinkClosed {
+        self.ask(move |state| state.closed.get(&id).cloned()).await
+    }
+
+    /// The next link that ended, when nobody knows its number.
+    pub(crate) async fn any_closed(&self) -> LinkClosed {
+        self.ask(|state| state.closed.values().next().cloned())
+            .await
+    }
+
+    /// Whether anybody was let in, enrolled or spoke.
+    pub(crate) async fn has_heard_anything(&self) -> bool {
+        self.ask(|state| {
+            let arrived = state.arrivals.iter().any(Result::is_ok);
+            Some(state.spoken || arrived || !state.enrolments.is_empty())
+        })
+        .await
+    }
+}
+
 impl State {
     fn serve(mut self, jobs: &mpsc::Receiver<Job>) {
         let mut waiting: Vec<Job> = Vec::new();
@@ -130,7 +162,9 @@ impl State {
                     Event::Opened(id) => self.arrivals.push_back(Ok(id)),
                     Event::Refused(refused) => self.arrivals.push_back(Err(refused)),
                     Event::Closed(id, closed) => drop(self.closed.insert(id, closed)),
-                    Event::Datagrams(_) | Event::Control(_) | Event::Room(_) => {}
+                    Event::Enrolment(id) => self.enrolments.push_back(id),
+                    Event::Datagrams(_) | Event::Control(_) => self.spoken = true,
+                    Event::Room(_) => {}
                 }
             }
             loop {

@@ -88,8 +88,12 @@ impl Installation {
     }
 
     pub(crate) fn run_node(&self, knobs: &Knobs) -> Node {
-        let reset_key = ResetKey::random().unwrap();
-        Node::run(Port::bind_node(LOOPBACK, &self.node(), &reset_key, knobs).unwrap())
+        run(&self.node(), knobs)
+    }
+
+    /// A node that lets agents enrol.
+    pub(crate) fn run_enrolling_node(&self, knobs: &Knobs) -> Node {
+        run(&self.node().with_enrolment(), knobs)
     }
 
     /// Both ends of a new link between these.
@@ -105,6 +109,11 @@ impl Installation {
         let (at_node, at_agent) = tokio::join!(at_node, at_agent);
         (at_node.unwrap(), at_agent.unwrap())
     }
+}
+
+fn run(credentials: &NodeCredentials, knobs: &Knobs) -> Node {
+    let reset_key = ResetKey::random().unwrap();
+    Node::run(Port::bind_node(LOOPBACK, credentials, &reset_key, knobs).unwrap())
 }
 
 pub(crate) fn certificate(issued: &Issued) -> CertificateDer<'static> {

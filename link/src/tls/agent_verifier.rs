@@ -13,8 +13,30 @@ use crate::certificate::date;
 use crate::identity::Identity;
 use crate::refused::Reason;
 
-/// Who the agent is or why it may not come in; empty until it has shown a certificate.
-pub(crate) type Verdict = OnceLock<Result<Identity, Reason>>;
+/// What became clear in one handshake.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// Who the agent is or why it may not come in; empty until it has shown a certificate.
+    judged: OnceLock<Result<Identity, Reason>>,
+    /// It only wants to enrol; empty until it has said hello.
+    enrols: OnceLock<bool>,
+}
+
+impl Verdict {
+    pub(crate) fn get(&self) -> Option<&Result<Identity, Reason>> {
+        self.judged.get()
+    }
+
+    /// Whether it has no certificate and wants one.
+    pub(crate) fn enrols(&self) -> bool {
+        self.enrols.get().copied().unwrap_or(false)
+    }
+
+    /// Notes what it wants, and returns what it wanted first.
+    pub(super) fn note_enrols(&self, enrols: bool) -> bool {
+        *self.enrols.get_or_init(|| enrols)
+    }
+}
 
 /// Verifies one agent: by the authority first, then for an identity.
 ///
@@ -32,7 +54,7 @@ impl AgentVerifier {
 
     /// Notes the verdict; the first one counts, since a handshake has one certificate.
     fn note(&self, verdict: Result<Identity, Reason>) {
-        let _ = self.verdict.set(verdict);
+        let _ = self.verdict.judged.set(verdict);
     }
 }
 
@@ -78,6 +100,14 @@ impl ClientCertVerifier for AgentVerifier {
                 Err(CertificateError::Other(OtherError(Arc::new(error))).into())
             }
         }
+    }
+
+    fn offer_client_auth(&self) -> bool {
+        !self.verdict.enrols()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        !self.verdict.enrols()
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {

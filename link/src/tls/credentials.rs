@@ -9,7 +9,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::UnixTime;
 
 use super::own_certificate::{CredentialError, OwnCertificate, Pem};
@@ -22,6 +22,9 @@ use crate::identity::Identity;
 pub struct NodeCredentials {
     pub(crate) certificate: Arc<SingleCertAndKey>,
     pub(crate) agents: Arc<dyn ClientCertVerifier>,
+    /// The certificate with the authority's behind it, where agents without one may enrol.
+    pub(crate) enrolling: Option<Arc<CertifiedKey>>,
+    with_authority: Arc<CertifiedKey>,
     pub(crate) provider: Arc<CryptoProvider>,
 }
 
@@ -71,11 +74,22 @@ impl NodeCredentials {
                 .map_err(|_| CredentialError::BadCertificate {
                     what: authority.what.clone(),
                 })?;
+        let mut with_authority = CertifiedKey::clone(&own.certified);
+        with_authority.cert.extend(authority.certificates()?);
         Ok(Self {
             certificate: own.resolver,
             agents,
+            enrolling: None,
+            with_authority: Arc::new(with_authority),
             provider,
         })
+    }
+
+    /// Lets agents without a certificate in to ask for one, and for nothing else.
+    #[must_use]
+    pub fn with_enrolment(mut self) -> Self {
+        self.enrolling = Some(self.with_authority.clone());
+        self
     }
 }
 
@@ -130,6 +144,12 @@ impl AgentCredentials {
     /// Who this agent is, by its certificate.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The first second of the certificate, in Unix seconds: the day of issue, so that a clock before
+    /// it is wrong.
+    pub fn issued_at_unix_s(&self) -> u64 {
+        self.not_before.as_secs()
     }
 
     /// The last second of the certificate, in Unix seconds.

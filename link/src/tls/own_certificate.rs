@@ -107,7 +107,7 @@ impl Pem {
         })
     }
 
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, CredentialError> {
+    pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, CredentialError> {
         let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.text).collect();
         match all {
             Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -133,6 +133,7 @@ impl Pem {
 pub(super) struct OwnCertificate {
     pub(super) leaf: CertificateDer<'static>,
     pub(super) validity: Validity,
+    pub(super) certified: Arc<CertifiedKey>,
     pub(super) resolver: Arc<SingleCertAndKey>,
 }
 
@@ -178,6 +179,7 @@ impl OwnCertificate {
         Ok(Self {
             leaf,
             validity,
+            certified: Arc::new(certified.clone()),
             resolver: Arc::new(certified.into()),
         })
     }

@@ -203,7 +203,7 @@ impl Carrier {
                     }
                 }
                 Event::Closed(link, why) => self.handle_closed(*link, why)?,
-                Event::Datagrams(_) | Event::Refused(_) => {}
+                Event::Datagrams(_) | Event::Refused(_) | Event::Enrolment(_) => {}
             }
         }
         Ok(())

@@ -151,6 +151,10 @@ pub(crate) fn frame() -> impl Strategy<Value = Frame> {
         ".{0,40}".prop_map(|address| Frame::Redirect { address }),
         Just(Frame::Drain {}),
         ".{0,40}".prop_map(|reason| Frame::Reject { reason }),
+        prop::collection::vec(any::<u8>(), 0..200)
+            .prop_map(|signing_request| Frame::Renew { signing_request }),
+        ".{0,40}".prop_map(|certificate| Frame::Renewed { certificate }),
+        ".{0,40}".prop_map(|reason| Frame::NotRenewed { reason }),
         Just(Frame::Unknown),
     ]
 }
@@ -236,8 +240,9 @@ fn session_end() -> impl Strategy<Value = SessionEnd> {
 }
 
 fn welcome() -> impl Strategy<Value = Frame> {
-    (number(), agent(), any::<u32>(), configure(), any::<u32>()).prop_map(
-        |(session, agent, report_interval_ms, configure, short_ids)| {
+    let numbers = (any::<u32>(), any::<u64>());
+    (number(), agent(), any::<u32>(), configure(), numbers).prop_map(
+        |(session, agent, report_interval_ms, configure, (short_ids, time_unix_s))| {
             let session = Session(session);
             Frame::Welcome(Welcome {
                 session,
@@ -245,6 +250,7 @@ fn welcome() -> impl Strategy<Value = Frame> {
                 report_interval_ms,
                 configure,
                 short_ids,
+                time_unix_s,
             })
         },
     )

@@ -21,7 +21,6 @@ pub(super) struct Papers {
     node: NodeCredentials,
     pub(super) agent: AgentCredentials,
     /// The same as PEM text: the authority's certificate, the agent's own, its key.
-    #[allow(dead_code, reason = "the tests of the program start it with these")]
     pub(super) agent_pem: [String; 3],
     reset_key: ResetKey,
 }
@@ -41,6 +40,16 @@ impl Papers {
             node: credentials.expect("node credentials"),
             agent: of_agent.expect("agent credentials"),
             agent_pem: [ca.to_owned(), agent.certificate_pem, agent.key_pem],
+            reset_key: ResetKey::random().expect("randomness"),
+        }
+    }
+
+    /// Papers that a test has made by itself.
+    pub(super) fn of(node: NodeCredentials, agent: AgentCredentials) -> Self {
+        Self {
+            node,
+            agent,
+            agent_pem: Default::default(),
             reset_key: ResetKey::random().expect("randomness"),
         }
     }
@@ -94,6 +103,17 @@ impl FakeNode {
         guest
     }
 
+    /// Welcomes the next agent and tells it the time of day.
+    pub(super) async fn welcome_at(&self, session: u64, time_unix_s: u64) -> Guest {
+        let mut guest = self.accept().await;
+        let welcome = Welcome {
+            time_unix_s,
+            ..welcome(session)
+        };
+        guest.write(Frame::Welcome(welcome)).await;
+        guest
+    }
+
     pub(super) async fn welcome(&self, session: u64) -> Guest {
         let mut guest = self.accept().await;
         guest.write(Frame::Welcome(welcome(session))).await;
@@ -117,6 +137,7 @@ fn welcome(session: u64) -> Welcome {
             pseudonym_key: key(1),
         },
         short_ids: 0,
+        time_unix_s: 0,
     }
 }
 
