@@ -250,7 +250,8 @@ mod tests {
             Some(many - COALESCED_CLIENTS_MAX as u64)
         );
         assert_eq!(coalescer.gathered.capacity(), entries);
-        assert_eq!(coalescer.numbers.capacity(), numbers);
+        // Places that were emptied do not count until they are cleared away.
+        assert!(coalescer.numbers.capacity() <= numbers);
         coalescer.flush(&mut |_| {});
         assert!(coalescer.numbers.is_empty() && coalescer.poll_timeout().is_none());
     }

@@ -208,7 +208,8 @@ impl Stage {
         Some(())
     }
 
-    /// The id of one of the site's access points, unless it is the one that heard.
+    /// The id of one of the site's access points, unless it is the one that heard. All that is told
+    /// of it, ranges as well, goes out as a beacon: to a node, that is what calibrates the site.
     fn admit_access_point(&mut self, ap: ClientId, radio: u8) -> Option<ClientId> {
         if self.radios.get(usize::from(radio)) == Some(&Some(ap)) {
             self.counters.other_access_point += 1;
@@ -232,6 +233,9 @@ impl Stage {
                 &mut self.counters.denied
             } else if let Some(client) = self.named.get(address) {
                 return Some(*client);
+            } else if heard.kind == Kind::Ranging {
+                // Sources that know real addresses measure ranges to access points only.
+                &mut self.counters.other_access_point
             } else if !self.allow.is_empty() && !self.allow.contains(address) {
                 &mut self.counters.not_allowed
             } else {

@@ -228,7 +228,7 @@ pub enum TokenCommand {
 /// Which authority tokens are for.
 #[derive(Debug, Clone, Args)]
 pub struct Authority {
-    /// The node's configuration: its [enrolment] says where the authority is, and sites are checked
+    /// The node's configuration: enrolment in it says where the authority is, and sites are checked
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     pub config: Option<PathBuf>,
     /// Without it: folder made by `trilobite ca init`

@@ -18,15 +18,8 @@ struct Keys {
     interval_ms: Option<u32>,
     ftm_interface: Option<String>,
     #[serde(default)]
-    ftm_peers: Vec<PeerText>,
+    ftm_peers: Vec<String>,
     ftm_interval_s: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PeerText {
-    address: String,
-    freq_mhz: u16,
 }
 
 #[cfg_attr(
@@ -90,25 +83,32 @@ fn ranging(keys: &Keys) -> Result<Option<Ranging>, String> {
         let min = FTM_INTERVAL_MIN.as_secs();
         return problem(format!("ftm_interval_s must be at least {min}"));
     }
-    let peer = |peer: &PeerText| {
-        let address = peer.address.parse();
-        let address = address.map_err(|error| format!("source nl80211, ftm_peers: {error}"))?;
-        if Channel::at_mhz(peer.freq_mhz).is_none() {
-            let freq = peer.freq_mhz;
-            return Err(format!(
-                "source nl80211, ftm_peers: {freq} MHz is no Wi-Fi channel"
-            ));
-        }
-        Ok(Peer {
-            address,
-            freq_mhz: peer.freq_mhz,
-        })
-    };
     Ok(Some(Ranging {
         interface: interface_name("nl80211", interface.clone())?,
-        peers: keys.ftm_peers.iter().map(peer).collect::<Result<_, _>>()?,
+        peers: keys
+            .ftm_peers
+            .iter()
+            .map(|text| peer(text))
+            .collect::<Result<_, _>>()?,
         interval,
     }))
+}
+
+/// An access point that answers, as one text, for a value of UCI holds no table.
+fn peer(text: &str) -> Result<Peer, String> {
+    let problem = |what: &str| format!("source nl80211, ftm_peers: {what}");
+    let (address, freq_mhz) = text.split_once(' ').unwrap_or((text, ""));
+    let address = address.parse();
+    let address = address.map_err(|error| problem(&format!("{error}")))?;
+    let Ok(freq_mhz) = freq_mhz.trim().parse() else {
+        return Err(problem(
+            "write address and frequency in MHz, such as \"00:11:22:aa:bb:cc 5180\"",
+        ));
+    };
+    if Channel::at_mhz(freq_mhz).is_none() {
+        return Err(problem(&format!("{freq_mhz} MHz is no Wi-Fi channel")));
+    }
+    Ok(Peer { address, freq_mhz })
 }
 
 #[cfg(target_os = "linux")]

@@ -66,6 +66,27 @@ fn paths_are_relative_to_the_file() {
 }
 
 #[test]
+fn sources_are_the_same_if_their_words_are() {
+    let config = parse(MINIMAL).expect("valid");
+    let same = |from: &str, to: &str| {
+        assert!(MINIMAL.contains(from), "{from}");
+        let other = parse(&MINIMAL.replace(from, to)).expect("valid");
+        other.has_sources_of(&config)
+    };
+    let [kind, path] = ["kind = \"pcap\"\n", "path = \"lobby.pcap\"\n"];
+    assert!(same(
+        &format!("{kind}{path}"),
+        &format!("# moved\n{path}\n{kind}")
+    ));
+    assert!(same("nodes = [", "nodes = [\"b:2\", "));
+    assert!(!same(path, "path = \"hall.pcap\"\n"));
+    assert!(!same(path, &format!("{path}speed = 2\n")));
+    assert!(!same("band = \"5\"", "band = \"6\""));
+    let named = "[[access_point]]\nap = \"ap-2\"\naddress = \"00:00:5e:00:53:aa\"\n";
+    assert!(!same("[[radio]]", &format!("{named}[[radio]]")));
+}
+
+#[test]
 fn an_access_point_is_named_once() {
     let table = "[[access_point]]\nap = \"ap-2\"\naddress = \"00:00:5e:00:53:aa\"\n";
     let once = MINIMAL.replace("[[radio]]", &format!("{table}[[radio]]"));
@@ -184,7 +205,8 @@ fn values_of_a_wrong_type_are_told_with_their_place() {
         "nodes =",
         "server_nam = \"x\"\nnodes =",
         "line 1: unknown key \"server_nam\"; did you mean \"server_name\"? use one of \"nodes\", \
-         \"server_name\", \"identity\", \"radio\", \"batching\", \"privacy\", \"source\"",
+         \"server_name\", \"identity\", \"radio\", \"batching\", \"coalesce\", \"limits\", \
+         \"status\", \"privacy\", \"access_point\", \"source\"",
     );
 }
 
@@ -270,9 +292,7 @@ fn stations_need_a_radio_and_sensible_keys() {
 fn ranges_need_peers_and_an_interface() {
     let from = "kind = \"pcap\"\npath = \"lobby.pcap\"";
     let with = |keys: &str| format!("kind = \"nl80211\"\n{keys}");
-    let peer = |freq: u32| {
-        format!("ftm_peers = [{{ address = \"00:00:5e:00:53:02\", freq_mhz = {freq} }}]")
-    };
+    let peer = |freq: u32| format!("ftm_peers = [\"00:00:5e:00:53:02 {freq}\"]");
     let valid = with(&format!("ftm_interface = \"wlan0\"\n{}", peer(5_180)));
     assert!(parse(&MINIMAL.replace(from, &valid)).is_ok());
     let refused = |keys: &str, expected: &str| {

@@ -161,6 +161,39 @@ fn the_sites_own_access_points_go_out_under_their_ids() {
 }
 
 #[test]
+fn ranges_go_out_for_access_points_that_are_named_and_for_nobody_else() {
+    let mut stage = stage(Rules {
+        access_points: vec![(FACTORY, "ap-2".parse().unwrap())],
+        ..Rules::default()
+    });
+    let ranged = |address| Heard {
+        kind: Kind::Ranging,
+        rssi_dbm: None,
+        range: Some(wire::Range {
+            distance_mm: 12_345,
+            deviation_mm: None,
+        }),
+        ..heard(address)
+    };
+    let observation = stage.handle(ranged(FACTORY)).unwrap();
+    let id = named_client_id(&ClientName::new("ap-2").unwrap());
+    assert_eq!((observation.client, observation.kind), (id, Kind::Beacon));
+    let range = observation.range.unwrap();
+    assert_eq!((range.distance_mm, observation.rssi_dbm), (12_345, None));
+    for stranger in [Address::new([0, 1, 2, 3, 4, 5]), RANDOM] {
+        assert!(stage.handle(ranged(stranger)).is_none());
+    }
+    let expected = Counters {
+        passed: 1,
+        access_points: 1,
+        other_access_point: 2,
+        ..Counters::default()
+    };
+    assert_eq!(stage.counters(), expected);
+    assert_eq!(stage.counted(120_000_000), None, "nor are they a crowd");
+}
+
+#[test]
 fn new_rules_hold_at_once_and_keep_the_key() {
     let mut stage = stage(Rules::default());
     let before = stage.handle(heard(FACTORY)).unwrap();

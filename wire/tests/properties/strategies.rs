@@ -263,12 +263,7 @@ fn configure() -> impl Strategy<Value = Configure> {
 }
 
 fn report() -> impl Strategy<Value = Frame> {
-    let report = (
-        counters(),
-        number(),
-        any::<bool>(),
-        prop::option::of(counted()),
-    );
+    let report = (counters(), number(), any::<bool>(), option::of(counted()));
     report.prop_map(|(counters, clock_us, last, counted)| {
         Frame::Report(Report {
             counters,

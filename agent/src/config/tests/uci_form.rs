@@ -42,6 +42,9 @@ fn the_example_is_valid() {
         (config.agent.nodes.len(), config.agent.privacy.named.len()),
         (2, 1)
     );
+    let rules = &config.agent.privacy;
+    let lists = (rules.allow.len(), rules.deny.len());
+    assert_eq!((lists, rules.access_points.len()), ((1, 1), 1));
     assert_eq!(config.agent.privacy.rssi_min_dbm, Some(-95));
     assert_eq!(config.agent.server_name.as_deref(), Some("node.example"));
 }
@@ -64,15 +67,35 @@ short_ids = false
 [privacy]
 rssi_min_dbm = -80
 opted_out = ["00:00:5e:00:53:01"]
+allow = ["00:00:5e", "00:11:22"]
+deny = ["00:00:5e:00:54"]
 [[privacy.named]]
 address = "00:00:5e:00:53:02"
 name = "badge-17"
+[coalesce]
+interval_ms = 200
+[limits]
+cpu_percent = 20
+memory_mib = 32
+[status]
+socket = "/var/run/a.sock"
+[[access_point]]
+ap = "ap-2"
+address = "00:00:5e:00:53:aa"
+[[access_point]]
+ap = "ap-3"
+address = "00:00:5e:00:53:ab"
 [[source]]
 kind = "pcap"
 path = "a.pcap"
 speed = 2
 [[source]]
 kind = "ubus"
+[[source]]
+kind = "nl80211"
+interval_ms = 500
+ftm_interface = "wlan0"
+ftm_peers = ["00:00:5e:00:53:aa 5180"]
 "#;
     let uci = "
 config agent
@@ -99,12 +122,41 @@ config privacy_named
 config privacy
  option rssi_min_dbm -80
  option opted_out 00:00:5e:00:53:01
+ list allow 00:00:5e
+ list allow 00:11:22
+ option deny 00:00:5e:00:54
 config source
  option kind ubus
+config coalesce
+ option interval_ms 200
+config limits
+ option memory_mib 32
+ option cpu_percent 20
+config status
+ option socket /var/run/a.sock
+config access_point
+ option ap ap-2
+ option address 00:00:5e:00:53:aa
+config source
+ option kind nl80211
+ option ftm_interface wlan0
+ option interval_ms 500
+ list ftm_peers '00:00:5e:00:53:aa 5180'
+config access_point near
+ option ap ap-3
+ option address 00:00:5e:00:53:ab
 ";
     let [toml, uci] = [toml, uci].map(|text| parse(text).expect(text));
     assert_eq!(format!("{:?}", uci.agent), format!("{:?}", toml.agent));
     assert_eq!(uci.certificate, toml.certificate);
+    assert_eq!(uci.agent.privacy, toml.agent.privacy);
+    assert_eq!(uci.agent.privacy.access_points.len(), 2);
+    assert_eq!(
+        (uci.agent.cpu_percent, uci.memory_mib),
+        (Some(20), Some(32))
+    );
+    assert_eq!(toml.memory_mib, uci.memory_mib);
+    assert_eq!(uci.status_socket, toml.status_socket);
     assert_eq!(format!("{:?}", uci.sources), format!("{:?}", toml.sources));
 }
 
@@ -120,7 +172,8 @@ fn problems_say_what_where_and_what_to_do() {
         "config radio",
         "config raido",
         "line 10: unknown key \"raido\"; did you mean \"radio\"? use one of \"nodes\", \
-         \"server_name\", \"identity\", \"radio\", \"batching\", \"privacy\", \"source\"",
+         \"server_name\", \"identity\", \"radio\", \"batching\", \"coalesce\", \"limits\", \"status\", \
+         \"privacy\", \"access_point\", \"source\"",
     );
     check(
         "option path",
@@ -186,7 +239,7 @@ proptest::proptest! {
     #[test]
     fn no_file_panics(
         lines in proptest::collection::vec(
-            "(config (agent|radio|source|privacy|privacy_named|x)|\
+            "(config (agent|radio|source|privacy|privacy_named|access_point|x)|\
              (option|list) (kind|ap|nodes|speed|path|enabled|randomised|y) ('[^']{0,9}'|ubus|pcap|1))",
             0..20,
         ),

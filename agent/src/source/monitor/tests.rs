@@ -304,11 +304,15 @@ fn frames_are_stamped_when_they_came_not_when_they_were_read() {
                 source.drain(1_000, 9, &mut |_| {}),
                 Ok(Drained::NextAt(u64::MAX))
             ));
-            // The kernel begins to stamp a moment after it was asked to; before, what is read is
-            // as if it came now.
-            let is_stamped = (1..=100u64).any(|second| {
+            // The kernel begins to stamp when a worker of its own gets round to it, which a busy
+            // machine puts off at will; before, what is read is as if it came now.
+            let begun = std::time::Instant::now();
+            let mut second = 0;
+            let mut is_stamped = false;
+            while !is_stamped && begun.elapsed().as_secs() < 60 {
+                second += 1;
                 tap.send(&probe(1)).expect("the tap is up");
-                assert!(wait(&source));
+                assert!(wait(&source), "a frame wakes");
                 let arrived = std::time::Instant::now();
                 while arrived.elapsed().as_millis() < 20 {
                     std::hint::spin_loop();
@@ -319,11 +323,12 @@ fn frames_are_stamped_when_they_came_not_when_they_were_read() {
                     .drain(now_us, 9, &mut |one| times.push(one.heard_at_us))
                     .expect("it stands");
                 assert_eq!((times.len(), source.watermark_us()), (1, now_us));
-                let before_us = (second - 1) * 60_000_000;
+                let before_us = now_us - 60_000_000;
                 assert!((before_us..=now_us).contains(&times[0]), "{times:?}");
-                times[0] <= now_us - 20_000
-            });
-            assert!(is_stamped);
+                // Half of the wait is enough: the system's clock may be set meanwhile.
+                is_stamped = times[0] <= now_us - 10_000;
+            }
+            assert!(is_stamped, "none of {second} frames was stamped");
         },
     );
 }
