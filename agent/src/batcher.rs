@@ -186,6 +186,8 @@ impl Batcher {
             }
             let packed = self.pack(session, now_us, out);
             if packed == 0 {
+                // Any datagram takes a row: the batch was empty, and with it the burst.
+                debug_assert!(self.deal.is_empty());
                 self.retire_burst();
                 continue;
             }

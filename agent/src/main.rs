@@ -4,16 +4,22 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let cli = agent::cli::Cli::parse();
-    match EnvFilter::try_new(&cli.log) {
+    // Levels by target and nothing more: filters by field bring regular expressions along, too much
+    // for an access point.
+    match cli.log.parse::<Targets>() {
         Ok(filter) => {
             tracing_subscriber::fmt()
-                .with_env_filter(filter)
+                .with_max_level(LevelFilter::TRACE)
                 .with_ansi(std::io::stderr().is_terminal())
                 .with_writer(std::io::stderr)
+                .finish()
+                .with(filter)
                 .init();
         }
         Err(error) => {

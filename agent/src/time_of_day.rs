@@ -9,9 +9,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// When this version was made, in Unix seconds: a clock before it is wrong. `SOURCE_DATE_EPOCH` at
 /// build time sets it, as packages do; without it, the month of the source.
 pub const BUILT_UNIX_S: u64 = match option_env!("SOURCE_DATE_EPOCH") {
-    Some(text) => digits(text),
-    None => 1_793_491_200,
+    Some(text) => not_before_source(digits(text)),
+    None => SOURCE_UNIX_S,
 };
+
+/// November 2026, the month of the source.
+const SOURCE_UNIX_S: u64 = 1_793_491_200;
+
+/// Builders that care for equal bytes set the date to 0 or to that of their own release. No program
+/// is older than its source, and with 0 a device that starts in 1970 would believe its clock.
+const fn not_before_source(unix_s: u64) -> u64 {
+    if unix_s > SOURCE_UNIX_S {
+        unix_s
+    } else {
+        SOURCE_UNIX_S
+    }
+}
 
 const fn digits(text: &str) -> u64 {
     let bytes = text.as_bytes();
@@ -84,5 +97,16 @@ mod tests {
     #[test]
     fn a_date_is_read_from_its_digits() {
         assert_eq!(digits("1793491200"), 1_793_491_200);
+    }
+
+    #[test]
+    fn no_build_is_older_than_its_source() {
+        for (set, built) in [
+            ("0", 1_793_491_200),
+            ("1793491199", 1_793_491_200),
+            ("1793491201", 1_793_491_201),
+        ] {
+            assert_eq!(not_before_source(digits(set)), built);
+        }
     }
 }

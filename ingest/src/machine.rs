@@ -138,7 +138,8 @@ pub(crate) fn apart<'a, W: Words, T>(
         let place = index as usize & ((1 << shift) - 1);
         match chunks.get((index >> shift) as usize) {
             // SAFETY: the place is below the chunk's length. No two references meet: the indices
-            // differ, so their chunks or their places do. The chunks stay borrowed meanwhile.
+            // differ (this relies on `Words::differ`, whose few implementations lie beside it and are
+            // tested for every pair), so their chunks or their places do. The chunks stay borrowed.
             Some(chunk) if place < chunk.len => unsafe { &mut *chunk.values.as_ptr().add(place) },
             _ => spare,
         }

@@ -30,7 +30,8 @@ pub use crate::private_file::{Existing, FileError};
 /// Days for which an authority is valid: it outlives the hardware it serves.
 pub const AUTHORITY_DAYS: u32 = 3_650;
 
-/// Days for which a certificate is valid unless told otherwise: a stolen one is of use for a week.
+/// Days for which a certificate is valid unless told otherwise. One that was stolen with its key ends
+/// after a week where the node does not renew; where it does, the thief may renew it as well.
 pub const CERTIFICATE_DAYS: u32 = 7;
 
 /// Seconds by which validity starts early: a peer's clock may be behind ours.

@@ -28,9 +28,9 @@ fn judge(certificate: &CertificateDer<'_>, usage: Usage, time: UnixTime) -> webp
             Usage::Agent => webpki::KeyUsage::client_auth(),
             Usage::Node => webpki::KeyUsage::server_auth(),
         };
-        let algorithms = webpki::ALL_VERIFICATION_ALGS;
+        // Without an authority there is no signature to check.
         certificate
-            .verify_for_usage(algorithms, &[], &[], time, usage, None, None)
+            .verify_for_usage(&[], &[], &[], time, usage, None, None)
             .map(drop)
     });
     judged.err().unwrap_or(webpki::Error::UnknownIssuer)

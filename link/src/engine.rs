@@ -88,6 +88,8 @@ pub struct Engine {
     /// Links that may have something to send.
     sending: VecDeque<u32>,
     events: VecDeque<Event>,
+    /// The time as the owner last told it; links are settled without a word about it.
+    now: Option<Instant>,
     answers: Answers,
     ipv6: bool,
     /// The running round of reception; see [`begin_round`](Self::begin_round).
@@ -138,6 +140,7 @@ impl Engine {
             touched: Vec::new(),
             sending: VecDeque::new(),
             events: VecDeque::new(),
+            now: None,
             answers: Answers::default(),
             ipv6: below.ipv6,
             round: 0,
@@ -218,6 +221,7 @@ impl Engine {
         ecn: Option<EcnCodepoint>,
         packet: BytesMut,
     ) {
+        self.now = Some(now);
         let bytes = packet.len();
         let answer = self.answers.buffer();
         match self
@@ -259,6 +263,7 @@ impl Engine {
 
     /// Time has come to [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = Some(now);
         while let Some(slot) = self.timers.pop_due(now) {
             let Some(link) = self.links.at(slot) else {
                 continue;
@@ -325,6 +330,7 @@ impl Engine {
         segments_max: usize,
         out: &mut Vec<u8>,
     ) -> Option<Transmit> {
+        self.now = Some(now);
         if let Some(transmit) = self.answers.pop(out) {
             return Some(transmit);
         }

@@ -7,7 +7,7 @@
 
 mod der;
 
-use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData, SigningKey};
+use rcgen::{PKCS_ED25519, PublicKeyData};
 use rustls_pki_types::SignatureVerificationAlgorithm;
 use wire::AgentName;
 use wire::limits::SIGNING_REQUEST_BYTES_MAX;
@@ -174,15 +174,19 @@ fn common_name(mut subject: Der<'_>) -> Option<Option<String>> {
     Some(found)
 }
 
-/// Writes a request for a key, in the name of an agent if that is known.
-pub(crate) fn write(key: &KeyPair, agent: Option<&AgentName>) -> Result<Vec<u8>, rcgen::Error> {
+/// Writes a request for a key, in the name of an agent if that is known; `sign` signs with the key.
+pub(crate) fn write<E>(
+    key: &[u8; KEY_BYTES],
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+    agent: Option<&AgentName>,
+) -> Result<Vec<u8>, E> {
     let algorithm = encode(tag::SEQUENCE, &encode(tag::OID, ED25519));
     let subject = agent.map_or(Vec::new(), |agent| {
         let name = encode(tag::UTF8, agent.as_str().as_bytes());
         let attribute = [encode(tag::OID, COMMON_NAME), name].concat();
         encode(tag::SET, &encode(tag::SEQUENCE, &attribute))
     });
-    let public_key = [algorithm.clone(), bit_string(key.public_key_raw())].concat();
+    let public_key = [algorithm.clone(), bit_string(key)].concat();
     let info = [
         encode(tag::INTEGER, &[0]),
         encode(tag::SEQUENCE, &subject),
@@ -190,7 +194,7 @@ pub(crate) fn write(key: &KeyPair, agent: Option<&AgentName>) -> Result<Vec<u8>,
         encode(tag::ATTRIBUTES, &[]),
     ];
     let info = encode(tag::SEQUENCE, &info.concat());
-    let signature = bit_string(&key.sign(&info)?);
+    let signature = bit_string(&sign(&info)?);
     Ok(encode(
         tag::SEQUENCE,
         &[info, algorithm, signature].concat(),

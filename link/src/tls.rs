@@ -1,6 +1,7 @@
 //! What both ends ask of TLS: version 1.3, certificates both ways but for an enrolment, no early
 //! data, no resumption.
 
+mod agent_crypto;
 mod agent_verifier;
 mod credentials;
 mod newcomer;
@@ -50,20 +51,16 @@ const CHACHA_FIRST: [SupportedCipherSuite; 3] = [
 /// Whether nearly every CPU of the target has AES instructions.
 const AES_IN_HARDWARE: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
-fn provider(cipher_suites: [SupportedCipherSuite; 3]) -> Arc<CryptoProvider> {
+/// The node's order; the server honours the agent's, so that a weak CPU gets what it asks for.
+pub(crate) fn node_provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
-        cipher_suites: cipher_suites.to_vec(),
+        cipher_suites: AES_FIRST.to_vec(),
         ..ring::default_provider()
     })
 }
 
-/// The node's order; the server honours the agent's, so that a weak CPU gets what it asks for.
-pub(crate) fn node_provider() -> Arc<CryptoProvider> {
-    provider(AES_FIRST)
-}
-
 pub(crate) fn agent_provider() -> Arc<CryptoProvider> {
-    provider(if AES_IN_HARDWARE {
+    agent_crypto::provider(&if AES_IN_HARDWARE {
         AES_FIRST
     } else {
         CHACHA_FIRST

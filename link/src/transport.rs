@@ -25,14 +25,15 @@ const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 
 /// Packets that the node receives before it acknowledges, if the delay below is not over first.
 /// It saves most acknowledgements of a burst. The floor of the congestion window is more than twice
-/// that, so that nobody waits for the delay.
+/// that, so that nobody waits for the delay but who sends into a standing queue.
 const ACK_THRESHOLD: u32 = 50;
 
 /// Delay of an acknowledgement, which the node announces and the agent asks for: an agent that says
-/// a few words every 250 ms has one for three bursts. A packet that is missing between others is
-/// told at once; what is found that much later is the loss of the last ones, which nobody sends
-/// again, and of a control frame in silence.
-pub(crate) const ACK_DELAY: Duration = Duration::from_millis(600);
+/// a few words every 250 ms has one for two bursts. A packet that is missing is told of when two
+/// more have come; what is found that much later is the loss of the last ones, which nobody sends
+/// again, and of a control frame in silence. A longer one would save little more, and leave a final
+/// report too few tries.
+pub(crate) const ACK_DELAY: Duration = Duration::from_millis(300);
 
 /// Round-trip time assumed before one is measured. The first probe goes out after three times
 /// this, so that a handshake survives a lossy start; on a slower path a packet is sent in vain.

@@ -5,6 +5,7 @@
 
 mod clerk;
 mod limiter;
+mod refusals;
 
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -14,6 +15,8 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use ingest::registrar::{EnrolReply, Registrar, RenewReply};
 use link::Identity;
 use wire::enrol::{Denial, EnrolAnswer};
+
+use refusals::Refusals;
 
 pub use clerk::Clerk;
 
@@ -75,11 +78,21 @@ impl Registrar for Counter {
 }
 
 fn serve(mut clerk: Clerk, requests: &Receiver<Request>) {
+    let mut refusals = Refusals::default();
     for request in requests {
         match request {
             Request::Enrol(remote, bytes, reply) => {
-                let answer = clerk.enrol(remote.ip(), &bytes, Instant::now(), unix_s());
+                let now = Instant::now();
+                let answer = clerk.enrol(remote.ip(), &bytes, now, unix_s());
                 match &answer {
+                    EnrolAnswer::Denied { why, reason } if *why == Denial::TooMany => {
+                        if let Some(count) = refusals.note(now) {
+                            tracing::warn!(
+                                "{remote} may not enrol: {reason} (requests refused so, from \
+                                 there or elsewhere, since the last such line: {count})"
+                            );
+                        }
+                    }
                     EnrolAnswer::Denied { reason, .. } => {
                         tracing::warn!("{remote} may not enrol: {reason}");
                     }

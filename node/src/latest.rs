@@ -112,7 +112,10 @@ impl Hub {
     /// Fixes of a site that the hub does not know are ignored.
     pub fn publish(&self, fixes: &[SentFix]) {
         let at = Instant::now();
-        for run in fixes.chunk_by(|a, b| a.site == b.site) {
+        // Workers of several sites fill one queue: their fixes come mixed. The sort is stable.
+        let mut by_site: Vec<&SentFix> = fixes.iter().collect();
+        by_site.sort_by_key(|sent| sent.site);
+        for run in by_site.chunk_by(|a, b| a.site == b.site) {
             let Some(site) = run.first().and_then(|sent| self.sites.get(sent.site)) else {
                 continue;
             };
@@ -208,7 +211,7 @@ impl SiteLatest {
         }
     }
 
-    fn publish(&self, fixes: &[SentFix], at: Instant) {
+    fn publish(&self, fixes: &[&SentFix], at: Instant) {
         let first = self.published.load(Ordering::Relaxed);
         let at_ms = self.ms(at);
         if let Some(newest) = fixes.last() {
@@ -240,7 +243,7 @@ impl SiteLatest {
             let _ = self.portions.send(Portion {
                 first,
                 at,
-                fixes: fixes.into(),
+                fixes: fixes.iter().map(|sent| **sent).collect(),
             });
         }
     }

@@ -6,5 +6,6 @@ mod demo;
 mod enrol;
 mod explain;
 mod house;
+mod package;
 mod process;
 mod two_processes;

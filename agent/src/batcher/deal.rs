@@ -20,7 +20,7 @@ use met::Met;
 /// neighbours only if the client has more than half of them: they are rotated so that the client with most
 /// observations comes first, and fill the even places and then the odd ones. Nobody else can then
 /// reach from the even places to a neighbouring odd one. Where no client has two in a batch, short
-/// ids just ascend: the node walks its table in one direction.
+/// ids below 65,536 just ascend: the node walks its table in one direction.
 ///
 /// **Plain bursts.** Mostly no client is in a burst twice, one radio heard all, and all go by ids of
 /// one kind. There is nothing to spread then: they leave as they came, cut into batches of even

@@ -65,7 +65,9 @@ impl Queue {
         self.ranges.get(found).map(|(_, range)| *range)
     }
 
-    #[inline]
+    /// Into its caller always: an observation that goes through memory is read before all of it is
+    /// written, and the processor waits.
+    #[inline(always)]
     pub(super) fn push(&mut self, observation: &Observation) {
         if let Some(range) = observation.range {
             let number = self.first.wrapping_add(self.waiting.len() as u32);

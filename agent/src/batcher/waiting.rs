@@ -23,7 +23,7 @@ const RADIO_SHIFT: u32 = 24;
 const _: () = assert!(SHORT_ID_MAX < HAS_SHORT_ID);
 
 impl Waiting {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(observation: &Observation) -> Self {
         let has_range = match observation.range {
             Some(_) => HAS_RANGE,

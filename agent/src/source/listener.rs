@@ -44,19 +44,34 @@ impl Unheard {
     }
 }
 
+/// What data to an access point shows where no network is known to be the site's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unlisted {
+    /// Its sender counts as associated: a capture of one's own lists no networks.
+    Associated,
+    /// Its sender does not: on air, devices of the neighbours send data too.
+    #[cfg_attr(
+        not(all(feature = "monitor", target_os = "linux")),
+        expect(dead_code, reason = "only monitors do so")
+    )]
+    NotAssociated,
+}
+
 /// What has to be known to judge a frame.
 pub(super) struct Listener {
     radios: Vec<RadioHello>,
     own: HashSet<Address>,
+    unlisted: Unlisted,
     /// Networks met so far: their control frames look like those of clients.
     met: HashSet<Address>,
 }
 
 impl Listener {
-    pub(super) fn new(radios: Vec<RadioHello>, own: Vec<Address>) -> Self {
+    pub(super) fn new(radios: Vec<RadioHello>, own: Vec<Address>, unlisted: Unlisted) -> Self {
         Self {
             radios,
             own: own.into_iter().collect(),
+            unlisted,
             met: HashSet::new(),
         }
     }
@@ -117,6 +132,9 @@ impl Listener {
     }
 
     fn is_own_network(&self, header: &Header) -> bool {
-        self.own.is_empty() || header.bssid.is_some_and(|bssid| self.own.contains(&bssid))
+        if self.own.is_empty() {
+            return self.unlisted == Unlisted::Associated;
+        }
+        header.bssid.is_some_and(|bssid| self.own.contains(&bssid))
     }
 }

@@ -6,8 +6,9 @@
 //! be longer than the system's limit.
 //!
 //! What is heard is the same as from a capture of the same frames: `monitor/filter.rs` says which the kernel
-//! keeps back because they are of no use. An interface that is down or gone is opened again once it
-//! is back.
+//! keeps back because they are of no use. Only where no network of the site is named, a capture takes
+//! whoever sends data as associated, and a monitor takes nobody. An interface that is down or gone is
+//! opened again once it is back.
 
 mod filter;
 #[cfg(all(test, feature = "pcap"))]
@@ -22,7 +23,7 @@ use wire::{ClientId, ClientName};
 use crate::address::Address;
 use crate::limits::{MONITOR_FRAME_BYTES_MAX, MONITOR_QUEUE_BYTES, PULLS_MAX};
 use crate::source::arrival::Arrivals;
-use crate::source::listener::Listener;
+use crate::source::listener::{Listener, Unlisted};
 use crate::source::reopen::Reopen;
 use crate::source::{Drained, Heard, Source, SourceError, SourceHealth};
 use crate::system::interface;
@@ -38,7 +39,8 @@ pub struct MonitorOptions {
     pub interface: String,
     /// The radios of this access point; a frame belongs to the one of its band.
     pub radios: Vec<RadioHello>,
-    /// The site's own networks, as for a capture.
+    /// The site's own networks, as for a capture; but without any, nobody counts as associated: most
+    /// of what is on air belongs to neighbours.
     pub access_points: Vec<Address>,
 }
 
@@ -95,7 +97,11 @@ impl MonitorSource {
         let mut source = Self {
             interface: options.interface,
             filter: filter::filter(&options.access_points),
-            listener: Listener::new(options.radios, options.access_points),
+            listener: Listener::new(
+                options.radios,
+                options.access_points,
+                Unlisted::NotAssociated,
+            ),
             socket: None,
             reopen: Reopen::default(),
             opened_before: false,

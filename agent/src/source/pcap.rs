@@ -8,7 +8,7 @@ use wire::{ClientId, ClientName};
 
 use crate::address::Address;
 use crate::capture::{CaptureError, CaptureReader};
-use crate::source::listener::Listener;
+use crate::source::listener::{Listener, Unlisted};
 use crate::source::pace::{Pace, Player, Pulled};
 use crate::source::{Drained, Heard, Source, SourceError, SourceHealth};
 
@@ -71,7 +71,7 @@ impl PcapSource {
             reader,
             player: Player::new(options.pace),
             pace: options.pace,
-            listener: Listener::new(options.radios, options.access_points),
+            listener: Listener::new(options.radios, options.access_points, Unlisted::Associated),
             watermark_us: 0,
             health: SourceHealth::default(),
         }

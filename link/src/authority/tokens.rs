@@ -168,7 +168,7 @@ impl TokenBook {
         let _locked = self.lock()?;
         let mut entries = self.read()?;
         forget_old(&mut entries, now_unix_s);
-        let open = entries.iter().filter(|entry| entry.redeemed.is_none());
+        let open = entries.iter().filter(|entry| entry.is_open(now_unix_s));
         if open.count() >= TOKENS_MAX {
             return Err(BookError::Full);
         }
@@ -257,6 +257,7 @@ impl TokenBook {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&self.lock).map_err(error)?;
+        self.leave_to_the_folders_owner(&self.lock);
         // Held until it is dropped; the system releases it when a process dies.
         file.lock().map_err(error)?;
         Ok(file)
@@ -284,14 +285,50 @@ impl TokenBook {
         let text = line::text(entries);
         let (owner, replace) = (Readers::Owner, Existing::Replace);
         private_file::write(&self.path, text.as_bytes(), owner, replace)?;
+        self.leave_to_the_folders_owner(&self.path);
         Ok(())
     }
+
+    /// What root writes belongs to the folder's owner: a node without root's rights must be able to
+    /// open it after a person made a token as root. Where root may not give files away, they stay.
+    #[cfg(unix)]
+    fn leave_to_the_folders_owner(&self, path: &Path) {
+        use std::os::unix::fs::{MetadataExt, lchown};
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let left = std::fs::metadata(folder).and_then(|folder| {
+            // The folder's owner may have put a link here: root must not give away what it names.
+            let owned = std::fs::symlink_metadata(path)?.uid() == folder.uid();
+            match owned {
+                true => Ok(()),
+                false => lchown(path, Some(folder.uid()), Some(folder.gid())),
+            }
+        });
+        if let Err(error) = left {
+            let path = path.display();
+            tracing::warn!(
+                "{path} stays root's, and a node of another user cannot open it: {error}"
+            );
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn leave_to_the_folders_owner(&self, _path: &Path) {}
 }
 
 impl TokenEntry {
     /// What the token is called in lists and logs; it tells nothing of the secret.
     pub fn id(&self) -> String {
         self.hash.to_hex().chars().take(8).collect()
+    }
+
+    fn is_open(&self, now_unix_s: u64) -> bool {
+        self.redeemed.is_none() && now_unix_s <= self.until_unix_s
     }
 }
 

@@ -63,10 +63,11 @@ fn the_window_grows_only_when_it_was_the_limit() {
 }
 
 /// The longest time that one of 100 datagrams a second waits for the window, when each packet is
-/// lost if `lost` says so and its fate is known 400 ms after it was sent.
+/// lost if `lost` says so and its fate is known 700 ms after it was sent: two bursts and the delay of an
+/// acknowledgement.
 fn longest_wait(floor_bytes: u64, mut lost: impl FnMut() -> bool) -> Duration {
     const BYTES: u64 = 1_240;
-    let fate_known_after = Duration::from_millis(400);
+    let fate_known_after = Duration::from_millis(700);
     let start = Instant::now();
     let mut controller = Telemetry::new(floor_bytes, start, MTU);
     let mut in_flight: VecDeque<(Instant, bool)> = VecDeque::new();

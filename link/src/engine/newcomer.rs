@@ -76,6 +76,7 @@ impl Engine {
 
     /// The handshake of a newcomer is done, which had to be so by `until`.
     pub(super) fn open_for_newcomer(&mut self, slot: u32, until: Instant) {
+        let now = self.now.unwrap_or(until);
         let Some(link) = self.links.at(slot) else {
             return;
         };
@@ -88,7 +89,7 @@ impl Engine {
                 Reason::WrongProtocol
             };
             let words = Bytes::copy_from_slice(why.to_string().as_bytes());
-            link.connection.close(until, CLOSE_CODE, words);
+            link.connection.close(now, CLOSE_CODE, words);
             self.refuse(slot, why);
             return;
         }
@@ -107,6 +108,7 @@ impl Engine {
     }
 
     pub(super) fn handle_newcomers_event(&mut self, slot: u32, event: QuicEvent) {
+        let now = self.now;
         let Some(link) = self.links.at(slot) else {
             return;
         };
@@ -126,7 +128,7 @@ impl Engine {
             return;
         };
         if !obeys {
-            let now = newcomer.until;
+            let now = now.unwrap_or(newcomer.until);
             let words =
                 Bytes::from_static(b"one request to enrol, and nothing else, is heard here");
             link.connection.close(now, CLOSE_CODE, words);

@@ -99,6 +99,7 @@ impl Engine {
 
     /// The handshake is done: who is it?
     fn open(&mut self, slot: u32) {
+        let now = self.now;
         let Some(link) = self.links.at(slot) else {
             return;
         };
@@ -116,8 +117,8 @@ impl Engine {
                 // TLS fails before, so this is a second lock on the door.
                 judged => {
                     let refusal = judged.and_then(|judged| judged.clone().err());
-                    let when = handshake.until;
-                    link.connection.close(when, CLOSE_CODE, Bytes::new());
+                    let now = now.unwrap_or(handshake.until);
+                    link.connection.close(now, CLOSE_CODE, Bytes::new());
                     self.refuse(slot, refusal.unwrap_or(Reason::NoCertificate));
                     return;
                 }

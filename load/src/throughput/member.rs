@@ -135,9 +135,9 @@ impl Member {
         (hears_all && !self.plan.hearer.is_deaf()).then(|| self.plan.hearer.round())
     }
 
-    /// Part of a round that fills a burst; more than one if it hears few.
+    /// Part of a round that fills a burst; one at most, though who hears few needs several.
     pub(super) fn rounds_per_burst(&self) -> f64 {
-        self.burst_observations() as f64 / self.plan.hearer.links().max(1) as f64
+        (self.burst_observations() as f64 / self.plan.hearer.links().max(1) as f64).min(1.0)
     }
 
     /// Observations that it has made so far.

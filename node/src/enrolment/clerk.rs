@@ -136,7 +136,8 @@ impl Clerk {
         })
     }
 
-    /// The next certificate of an agent that has one, as PEM.
+    /// The next certificate of an agent that has one, as PEM. It is for the key that signed the
+    /// request, which need not be the key of the one before.
     ///
     /// # Errors
     /// What is wrong and what to do, for the agent's log.

@@ -13,7 +13,8 @@ pub(super) const FAILURES_MAX: u32 = 5;
 /// How long failures count.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
-/// Sources that are remembered; while so many have failed lately, no further one is listened to.
+/// Sources that are remembered. One more displaces the one whose window began first, so that nobody
+/// shuts the door for others by failing from many addresses.
 pub(super) const SOURCES_MAX: usize = 1_024;
 
 /// Failures of each source in its present window.
@@ -24,27 +25,32 @@ pub(super) struct Limiter {
 
 impl Limiter {
     /// Whether a source is listened to.
-    pub(super) fn admits(&mut self, source: IpAddr, now: Instant) -> bool {
-        let source = network(source);
-        if self.sources.len() >= SOURCES_MAX {
-            self.sources
-                .retain(|_, (since, _)| now.saturating_duration_since(*since) < WINDOW);
-        }
-        match self.sources.get(&source) {
-            Some((since, failures)) => {
+    pub(super) fn admits(&self, source: IpAddr, now: Instant) -> bool {
+        self.sources
+            .get(&network(source))
+            .is_none_or(|(since, failures)| {
                 now.saturating_duration_since(*since) >= WINDOW || *failures < FAILURES_MAX
-            }
-            None => self.sources.len() < SOURCES_MAX,
-        }
+            })
     }
 
     /// A source that was listened to was wrong.
     pub(super) fn note_failure(&mut self, source: IpAddr, now: Instant) {
-        let entry = self.sources.entry(network(source)).or_insert((now, 0));
+        let source = network(source);
+        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&source) {
+            self.forget_oldest();
+        }
+        let entry = self.sources.entry(source).or_insert((now, 0));
         if now.saturating_duration_since(entry.0) >= WINDOW {
             *entry = (now, 0);
         }
         entry.1 += 1;
+    }
+
+    fn forget_oldest(&mut self) {
+        let oldest = self.sources.iter().min_by_key(|(_, (since, _))| *since);
+        if let Some(oldest) = oldest.map(|(source, _)| *source) {
+            self.sources.remove(&oldest);
+        }
     }
 }
 
@@ -90,16 +96,21 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_however_many_fail() {
+    fn memory_is_bounded_however_many_fail_and_nobody_is_shut_out() {
         let (mut limiter, now) = (Limiter::default(), Instant::now());
-        for number in 0..10_000 {
-            if limiter.admits(source(number), now) {
+        for number in 0..5_000 {
+            let now = now + Duration::from_millis(number.into());
+            for _ in 0..FAILURES_MAX {
+                assert!(limiter.admits(source(number), now));
                 limiter.note_failure(source(number), now);
             }
         }
         assert_eq!(limiter.sources.len(), SOURCES_MAX);
-        assert!(!limiter.admits(source(20_000), now));
-        assert!(limiter.admits(source(20_000), now + WINDOW));
-        assert!(limiter.sources.is_empty());
+        let now = now + Duration::from_secs(5);
+        assert!(limiter.admits(source(20_000), now));
+        // The oldest made room, and those that failed last still wait.
+        assert!(limiter.admits(source(4_999 - SOURCES_MAX as u32), now));
+        assert!(!limiter.admits(source(5_000 - SOURCES_MAX as u32), now));
+        assert!(!limiter.admits(source(4_999), now));
     }
 }

@@ -228,7 +228,7 @@ fn clients_beyond_the_limit_are_refused_and_counted() {
     site.clients
         .store(CLIENTS_PER_SITE_MAX - 1, Ordering::Relaxed);
     site.publish(
-        &[sent(1, 0.0, 1), sent(2, 0.0, 1), sent(1, 1.0, 1)],
+        &[&sent(1, 0.0, 1), &sent(2, 0.0, 1), &sent(1, 1.0, 1)],
         Instant::now(),
     );
     assert_eq!(site.counts().refused, 1);

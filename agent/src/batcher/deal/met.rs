@@ -9,21 +9,27 @@ use super::Waiting;
 pub(super) struct Met {
     /// A bit for each short id; none is set between bursts.
     short_ids: Vec<u64>,
-    /// Open addressing; a place is the number of a burst (16 bits) and a part of a client's hash (16).
-    clients: Vec<u32>,
-    burst: u16,
+    /// Parts of the hashes of other clients, 0 behind the last of a group; a client is in the group
+    /// that another part of its hash names, or behind it when that is full.
+    groups: Vec<[u16; GROUP]>,
+    counts: Vec<u8>,
 }
 
-/// Places that a client is looked for in; ids may have been chosen to collide.
-const PROBES_MAX: usize = 64;
+/// Clients that are looked at together, without a branch that nobody can foretell.
+const GROUP: usize = 8;
+
+/// Groups that a client is looked for in; ids may have been chosen to collide.
+const PROBES_MAX: usize = 8;
 
 impl Met {
     /// For short ids below this, and so many other clients in a burst.
     pub(super) fn new(short_ids_max: usize, clients_max: usize) -> Self {
+        // A quarter full at most, so that hardly any group is.
+        let groups = (4 * clients_max / GROUP).next_power_of_two();
         Self {
             short_ids: vec![0; short_ids_max.div_ceil(64)],
-            clients: vec![0; (2 * clients_max).next_power_of_two()],
-            burst: 0,
+            groups: vec![[0; GROUP]; groups],
+            counts: vec![0; groups],
         }
     }
 
@@ -33,11 +39,12 @@ impl Met {
         burst: impl Iterator<Item = &'a Waiting> + Clone,
     ) -> bool {
         match burst.clone().next().map(Waiting::short_id) {
-            Some(Some(_)) => self.short_id_twice(burst),
-            Some(None) => {
-                self.begin();
-                self.client_twice(burst)
+            Some(Some(_)) => {
+                // As sources that always name clients in one order have them.
+                let short_ids = burst.clone().map(|waiting| waiting.short_id());
+                !short_ids.is_sorted_by(|one, next| one < next) && self.short_id_twice(burst)
             }
+            Some(None) => self.client_twice(burst),
             None => false,
         }
     }
@@ -61,22 +68,11 @@ impl Met {
         twice
     }
 
-    fn client_twice<'a>(&mut self, burst: impl Iterator<Item = &'a Waiting>) -> bool {
-        for waiting in burst {
-            if self.meet_client(waiting.client()) {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// A new burst: no client was met.
-    fn begin(&mut self) {
-        self.burst = self.burst.wrapping_add(1);
-        if self.burst == 0 {
-            self.clients.fill(0);
-            self.burst = 1;
-        }
+    fn client_twice<'a>(&mut self, mut burst: impl Iterator<Item = &'a Waiting>) -> bool {
+        // Emptied from end to end, it is in the cache next to the processor when it is needed.
+        self.groups.fill([0; GROUP]);
+        self.counts.fill(0);
+        burst.any(|waiting| self.meet_client(waiting.client()))
     }
 
     /// A client without a short id comes; says whether it came before.
@@ -84,20 +80,23 @@ impl Met {
     fn meet_client(&mut self, client: ClientId) -> bool {
         // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): ids may be consecutive.
         let hash = client.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let place = (hash >> 32) as usize;
-        let burst = u32::from(self.burst) << 16;
-        let own = burst | (hash >> 16) as u32 & 0xffff;
-        let mask = self.clients.len() - 1;
+        let (home, own) = ((hash >> 32) as usize, (hash >> 16) as u16 | 1);
+        let mask = self.groups.len() - 1;
         for probe in 0..PROBES_MAX {
-            let Some(found) = self.clients.get_mut((place + probe) & mask) else {
+            let place = (home + probe) & mask;
+            let (Some(group), Some(count)) =
+                (self.groups.get_mut(place), self.counts.get_mut(place))
+            else {
                 return true;
             };
-            if *found & 0xffff_0000 != burst {
-                *found = own;
-                return false;
-            }
-            if *found == own {
+            // All eight at once, without a branch for each.
+            if group.iter().fold(false, |met, held| met | (*held == own)) {
                 return true;
+            }
+            if let Some(free) = group.get_mut(usize::from(*count)) {
+                *free = own;
+                *count += 1;
+                return false;
             }
         }
         true
@@ -136,7 +135,7 @@ mod tests {
             bursts in prop::collection::vec((prop::collection::vec(0_u32..999, 0..40), any::<bool>()), 1..9),
             spread in prop_oneof![Just(1_u64), Just(1 << 48), Just(0xf1de_83e1_9937_733d)],
         ) {
-            let mut met = Met { burst: u16::MAX - 3, ..Met::new(999, 64) };
+            let mut met = Met::new(999, 64);
             for (burst, short) in bursts {
                 let twice = burst.iter().collect::<HashSet<_>>().len() < burst.len();
                 let burst = burst.into_iter().map(|number| match short {

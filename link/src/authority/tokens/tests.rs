@@ -139,6 +139,47 @@ fn the_book_is_private_and_holds_no_secret() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_root_writes_is_the_folders_owners() {
+    use std::os::unix::fs::{MetadataExt, chown, symlink};
+    let dir = tempfile::tempdir().unwrap();
+    let book = TokenBook::beside(dir.path());
+    if !rustix::process::geteuid().is_root() || chown(dir.path(), Some(4_321), Some(4_322)).is_err()
+    {
+        eprintln!("skipped: this user cannot give files away");
+        return;
+    }
+    let owner = |path: &Path| {
+        let file = fs::metadata(path).unwrap();
+        (file.uid(), file.gid())
+    };
+    make(&book, "ap-1");
+    assert_eq!(owner(&book.path), (4_321, 4_322));
+    assert_eq!(owner(&book.lock), (4_321, 4_322));
+
+    // A link in the place of the lock gives nothing else away.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = elsewhere.path().join("other");
+    fs::write(&other, "").unwrap();
+    fs::remove_file(&book.lock).unwrap();
+    symlink(&other, &book.lock).unwrap();
+    make(&book, "ap-2");
+    assert_eq!(owner(&other).0, 0);
+}
+
+#[test]
+fn tokens_that_are_over_are_not_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = TokenBook::beside(dir.path());
+    make(&book, "ap-1");
+    let entry = book.entries().unwrap().remove(0);
+    book.write(&vec![entry; TOKENS_MAX]).unwrap();
+    let make = |now| book.make(&agent("ap-2"), &site(), Fingerprint([1; 32]), HOUR, now);
+    assert!(matches!(make(NOW + 3_600), Err(BookError::Full)));
+    make(NOW + 3_601).unwrap();
+}
+
+#[test]
 fn a_damaged_book_tells_the_line_and_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let book = TokenBook::beside(dir.path());

@@ -3,7 +3,7 @@ use wire::Kind;
 use wire::frame::RadioHello;
 
 use super::*;
-use crate::source::listener::Listener;
+use crate::source::listener::{Listener, Unlisted};
 use crate::source::{Heard, Transmitter};
 use crate::testing::{dot11, heard_at, stored_captures};
 
@@ -65,8 +65,8 @@ fn check_equal<'a>(
         band: band.to_owned(),
     };
     let radios = vec![radio("2.4"), radio("5"), radio("6")];
-    let mut plain = Listener::new(radios.clone(), own.clone());
-    let mut filtered = Listener::new(radios, own.clone());
+    let listener = || Listener::new(radios.clone(), own.clone(), Unlisted::NotAssociated);
+    let (mut plain, mut filtered) = (listener(), listener());
     let program = filter(&own);
     let (mut heard, mut passed) = (Vec::new(), 0);
     for frame in frames {
@@ -104,6 +104,21 @@ fn key(heard: &Heard) -> ([u8; 6], u8, Option<i8>, Option<i8>, u8, Kind, bool) {
 const AP: [u8; 6] = [0, 1, 2, 3, 4, 5];
 const OTHER: [u8; 6] = [0, 1, 2, 3, 4, 6];
 const CLIENT: [u8; 6] = [0x02, 6, 7, 8, 9, 10];
+
+#[test]
+fn without_own_networks_nobody_is_associated() {
+    let data = heard_at(2_437, -60, &dot11(0x08, 1, [AP, CLIENT, AP]));
+    let associated = |own: &[[u8; 6]]| {
+        let own = own.iter().copied().map(Address::new).collect();
+        let radio = RadioHello {
+            ap: "ap".parse().expect("name"),
+            band: "2.4".to_owned(),
+        };
+        let mut listener = Listener::new(vec![radio], own, Unlisted::NotAssociated);
+        listener.hear(&data, 0).expect("data").associated
+    };
+    assert!(!associated(&[]) && associated(&[AP]) && !associated(&[OTHER]));
+}
 
 #[test]
 fn frames_of_use_pass_and_others_do_not() {
