@@ -93,6 +93,20 @@ impl Batcher {
         self.queue.push(&observation);
     }
 
+    /// As [`Batcher::handle_observation`] of each in turn.
+    #[inline]
+    pub fn handle_observations(
+        &mut self,
+        observations: impl ExactSizeIterator<Item = Observation>,
+    ) {
+        if observations.len() > self.room() {
+            observations.for_each(|observation| self.handle_observation(observation));
+        } else {
+            self.counters.observations_offered += observations.len() as u64;
+            self.queue.extend(observations);
+        }
+    }
+
     /// Counts observations that cannot be kept: the key that makes their addresses pseudonyms has
     /// not come yet, since there was no connection so far.
     pub fn handle_without_key(&mut self, observations: u64) {

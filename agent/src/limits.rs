@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Short ids of one agent unless configured otherwise, whatever the node grants: 26 bytes each with
-/// the index, 850 kB, of which only what clients in sight need is ever touched. Further clients go by their full
+/// Short ids of one agent unless configured otherwise, whatever the node grants: 27 bytes each with
+/// the index, 880 kB, of which only what clients in sight need is ever touched. Further clients go by their full
 /// ids.
 pub const SHORT_IDS: usize = 32_768;
 
@@ -190,8 +190,16 @@ pub const FLUSH_MAX: Duration = AGE_MAX;
 /// How long the node may take to book the final report.
 pub const SETTLE_MAX: Duration = Duration::from_secs(2);
 
+/// Time between two words to a node that has not answered `hello` or the final report. It tells at
+/// once what is missing before them, and what it misses is sent again: three times at least while
+/// the answer is waited for.
+pub const NUDGE_INTERVAL: Duration = Duration::from_millis(250);
+
 /// How long to wait after closing until the node has most likely been told.
 pub const FAREWELL_MAX: Duration = Duration::from_millis(500);
+
+/// How often to look meanwhile whether it has answered.
+pub const FAREWELL_LOOK: Duration = Duration::from_millis(5);
 
 /// Readings that a source looks at in one call, most of which may be of no use: some 50 us of the
 /// agent's one thread. After that it comes back.

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use crate::backoff::Backoff;
 use crate::batcher::{Batcher, BatcherLimits};
 use crate::intake::{Intake, SourcesError, in_one_line};
-use crate::limits::FAREWELL_MAX;
+use crate::limits::{FAREWELL_LOOK, FAREWELL_MAX};
 use crate::privacy::{Rules, Stage};
 use crate::renewal::Renewal;
 use crate::route::{NodeAddress, Route};
@@ -286,17 +286,22 @@ impl Agent {
     }
 }
 
-/// Closes the link; an own socket stays open until the node has most likely been told.
+/// Closes the link; an own socket stays open until the node has answered that, or most likely been
+/// told.
 async fn say_farewell(link: NodeLink, own_endpoint: Option<AgentEndpoint>, ended: &Ended) {
     link.close(match ended {
         Ended::GoTo(_) => "redirected",
         Ended::Refused(_) => "refused",
         _ => "leaving",
     });
-    drop(link);
-    if let (Some(endpoint), false) = (own_endpoint, matches!(ended, Ended::Lost(_))) {
+    if let (Some(_endpoint), false) = (own_endpoint, matches!(ended, Ended::Lost(_))) {
+        let answered = async {
+            while !link.is_close_answered() {
+                tokio::time::sleep(FAREWELL_LOOK).await;
+            }
+        };
         // Whether the node was told in time changes nothing for this end.
-        let _ = tokio::time::timeout(FAREWELL_MAX, endpoint.idle()).await;
+        let _ = tokio::time::timeout(FAREWELL_MAX, answered).await;
     }
 }
 

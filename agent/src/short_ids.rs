@@ -66,6 +66,7 @@ enum State {
 ///
 /// Each observation reads one, so it is small: four fill a cache line.
 #[derive(Debug, Clone, Copy)]
+#[repr(C, align(16))]
 struct Entry {
     client: ClientId,
     /// Tick of the last use, or since when it has been wanted or sent.
@@ -76,6 +77,10 @@ struct Entry {
 }
 
 const _: () = assert!(size_of::<Entry>() == 16);
+
+/// Where the follower lies in [`Entry::about`], and the bits of use and state below it.
+const FOLLOWER_SHIFT: u32 = 40;
+const USE: u64 = (1 << FOLLOWER_SHIFT) - 1;
 const _: () = assert!(SHORT_IDS_MAX <= 1 << 24);
 
 impl Entry {
@@ -91,6 +96,15 @@ impl Entry {
     #[inline]
     fn is_of(&self, client: ClientId) -> bool {
         self.client == client && self.state != State::Vacant
+    }
+
+    /// All but the client in one word: when it was used last, the state in the fifth byte, and
+    /// who follows.
+    #[inline(always)]
+    fn about(&self) -> u64 {
+        let [a, b, c, d] = self.used.to_le_bytes();
+        let [low, middle, high] = self.follower;
+        u64::from_le_bytes([a, b, c, d, self.state as u8, low, middle, high])
     }
 
     /// Its client goes by it: the node knows it, and has been reminded lately.
@@ -164,6 +178,8 @@ pub(crate) struct Burst<'a> {
     last: usize,
     guess: usize,
     now: u32,
+    /// [`USE`] of an entry that is in use and was used in this tick; of none without a session.
+    in_use_now: u64,
 }
 
 impl Burst<'_> {
@@ -172,25 +188,26 @@ impl Burst<'_> {
     /// Who follows the last one as it did before costs no more than a look at its entry.
     #[inline]
     pub(crate) fn handle_heard(&mut self, client: ClientId) -> Option<u32> {
-        let (id, now) = (self.guess, self.now);
-        match self.short_ids.entries.get_mut(id) {
-            Some(entry)
-                if entry.client == client && entry.is_in_use(now) && self.short_ids.ids > 0 =>
-            {
-                if entry.used != now {
-                    entry.used = now;
-                }
-                self.guess = entry.follower();
-                self.last = id;
-                Some(id as u32)
-            }
-            _ => {
-                (self.short_ids.last, self.short_ids.guess) = (self.last, self.guess);
-                let short_id = self.short_ids.handle_any(client, now);
-                (self.last, self.guess) = (self.short_ids.last, self.short_ids.guess);
-                short_id
+        let id = self.guess;
+        if let Some(entry) = self.short_ids.entries.get(id)
+            && entry.client == client
+        {
+            let about = entry.about();
+            if about & USE == self.in_use_now {
+                (self.last, self.guess) = (id, (about >> FOLLOWER_SHIFT) as usize);
+                return Some(id as u32);
             }
         }
+        self.handle_any(client)
+    }
+
+    /// As [`Burst::handle_heard`], whatever is known of the client.
+    #[inline(never)]
+    fn handle_any(&mut self, client: ClientId) -> Option<u32> {
+        (self.short_ids.last, self.short_ids.guess) = (self.last, self.guess);
+        let short_id = self.short_ids.handle_any(client, self.now);
+        (self.last, self.guess) = (self.short_ids.last, self.short_ids.guess);
+        short_id
     }
 
     /// The burst is dealt.
@@ -265,7 +282,6 @@ impl ShortIds {
     }
 
     /// [`Burst::handle_heard`], whatever is known of the client.
-    #[inline(never)]
     fn handle_any(&mut self, client: ClientId, now: u32) -> Option<u32> {
         if self.ids == 0 {
             return None;
@@ -312,10 +328,15 @@ impl ShortIds {
                 self.refresh(now);
             }
         }
+        let in_use_now = match self.ids {
+            0 => u64::MAX,
+            _ => u64::from(now) | (State::Ready as u64) << u32::BITS,
+        };
         Burst {
             last: self.last,
             guess: self.guess,
             now,
+            in_use_now,
             short_ids: self,
         }
     }

@@ -5,7 +5,7 @@
 //! index since bears another mark, but for one case in 65,536.
 
 use crate::limits::SHORT_ID_SILENCE_MAX;
-use crate::machine::prefetch;
+use crate::machine::{GROUP, Words, prefetch_at};
 use crate::table::NOWHERE;
 
 /// Entries by which a dictionary grows, 8 kB: it takes no more memory than that in vain.
@@ -14,31 +14,50 @@ const STEP_LEN: usize = 1_024;
 /// What a session's short ids stand for.
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
-    entries: Vec<Entry>,
+    /// An [`Entry`] each, with the second of its last use in the upper 16 bits: seconds wrap after
+    /// 18 hours; an entry that is used again just then passes for fresh, and its mark still decides.
+    entries: Vec<u64>,
 }
 
 /// What one short id stands for.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(8))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Dense index of the client.
     pub(crate) index: u32,
     /// Mark of its line.
     pub(crate) mark: u16,
-    /// When it was last used, in seconds that wrap after 18 hours; an entry that is used again just
-    /// then passes for fresh, and its mark still decides.
-    seen_s: u16,
 }
 
-const _: () = assert!(size_of::<Entry>() == 8);
+/// An entry that stands for nobody.
+const NONE: u64 = NOWHERE as u64;
 
-impl Entry {
-    /// Stands for nobody.
-    const NONE: Self = Self {
-        index: NOWHERE,
-        mark: 0,
-        seen_s: 0,
-    };
+const SEEN_SHIFT: u32 = 48;
+
+/// What sixteen short ids stand for.
+#[derive(Debug)]
+pub(crate) struct Entries {
+    pub(crate) indices: [u32; GROUP],
+    pub(crate) marks: [u16; GROUP],
+}
+
+#[inline(always)]
+fn index_in(entry: u64) -> u32 {
+    entry as u32
+}
+
+#[inline(always)]
+fn mark_in(entry: u64) -> u16 {
+    (entry >> u32::BITS) as u16
+}
+
+#[inline(always)]
+fn seen_in(entry: u64) -> u16 {
+    (entry >> SEEN_SHIFT) as u16
+}
+
+#[inline(always)]
+fn seen(entry: u64, now_s: u16) -> u64 {
+    entry & !(u64::MAX << SEEN_SHIFT) | u64::from(now_s) << SEEN_SHIFT
 }
 
 /// Seconds as entries keep them.
@@ -62,61 +81,81 @@ impl Dictionary {
     pub(crate) fn grow(&mut self, len: usize) {
         let len = self.len_for(len);
         self.entries.reserve_exact(len - self.entries.len());
-        self.entries.resize(len, Entry::NONE);
+        self.entries.resize(len, NONE);
     }
 
     /// From now on a short id stands for the client at an index. Room was made before.
     pub(crate) fn define(&mut self, short_id: u32, index: u32, mark: u16, now_s: u16) {
         if let Some(entry) = self.entries.get_mut(short_id as usize) {
-            *entry = Entry {
-                index,
-                mark,
-                seen_s: now_s,
-            };
+            let told = u64::from(mark) << u32::BITS | u64::from(index);
+            *entry = seen(told, now_s);
         }
     }
 
     /// A short id stands for nobody from now on.
     pub(crate) fn forget(&mut self, short_id: u32) {
         if let Some(entry) = self.entries.get_mut(short_id as usize) {
-            *entry = Entry::NONE;
+            *entry = NONE;
         }
     }
 
     /// Tells the processor that an entry will be read soon.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prefetch(&self, short_id: u32) {
-        if let Some(entry) = self.entries.get(short_id as usize) {
-            prefetch(entry);
-        }
+        prefetch_at(&self.entries, short_id as usize);
     }
 
     /// The index that a short id may stand for; it is not used by this.
     #[inline]
     pub(crate) fn peek(&self, short_id: u32) -> Option<u32> {
         let entry = self.entries.get(short_id as usize)?;
-        (entry.index != NOWHERE).then_some(entry.index)
+        let index = index_in(*entry);
+        (index != NOWHERE).then_some(index)
     }
 
     /// What a short id stands for, if it was used or defined lately; it is used now.
     #[inline]
     pub(crate) fn resolve(&mut self, short_id: u32, now_s: u16) -> Option<Entry> {
         let entry = self.entries.get_mut(short_id as usize)?;
-        if entry.seen_s != now_s {
-            let silence_s = now_s.wrapping_sub(entry.seen_s);
+        if seen_in(*entry) != now_s {
+            let silence_s = now_s.wrapping_sub(seen_in(*entry));
             if u64::from(silence_s) > SHORT_ID_SILENCE_MAX.as_secs() {
-                *entry = Entry::NONE;
+                *entry = NONE;
                 return None;
             }
-            entry.seen_s = now_s;
+            *entry = seen(*entry, now_s);
         }
-        (entry.index != NOWHERE).then_some(*entry)
+        let found = Entry {
+            index: index_in(*entry),
+            mark: mark_in(*entry),
+        };
+        (found.index != NOWHERE).then_some(found)
+    }
+
+    /// What sixteen short ids stand for, if all were used in this second already; `None` also when one
+    /// stands for nobody.
+    #[inline(always)]
+    pub(crate) fn resolve_again<W: Words>(
+        &self,
+        short_ids: &[u32; GROUP],
+        now_s: u16,
+    ) -> Option<Entries> {
+        let entries = W::gather(&self.entries, short_ids)?;
+        let (mut indices, mut marks, mut odd) = ([0; GROUP], [0; GROUP], 0);
+        for lane in 0..GROUP {
+            let entry = entries[lane];
+            odd |= u32::from(seen_in(entry) != now_s) | u32::from(index_in(entry) == NOWHERE);
+            indices[lane] = index_in(entry);
+            marks[lane] = mark_in(entry);
+        }
+        (odd == 0).then_some(Entries { indices, marks })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Plain;
 
     #[test]
     fn an_entry_lives_as_long_as_it_is_used() {
@@ -135,6 +174,30 @@ mod tests {
         }
         assert!(dictionary.resolve(3, 131).is_none(), "51 s without use");
         assert!(dictionary.resolve(3, 131).is_none(), "it stays invalid");
+    }
+
+    #[test]
+    fn sixteen_are_what_each_is_while_all_were_just_used() {
+        let mut dictionary = Dictionary::default();
+        dictionary.grow(40);
+        for short_id in 0..40 {
+            dictionary.define(short_id, 1_000 + short_id, 7 * short_id as u16, 100);
+        }
+        let short_ids = std::array::from_fn(|lane| 39 - 2 * lane as u32);
+        let found = dictionary.resolve_again::<Plain>(&short_ids, 100).unwrap();
+        for (lane, short_id) in short_ids.into_iter().enumerate() {
+            let entry = dictionary.resolve(short_id, 100).unwrap();
+            let told = (found.indices[lane], found.marks[lane]);
+            assert_eq!(told, (entry.index, entry.mark));
+        }
+        assert!(dictionary.resolve_again::<Plain>(&short_ids, 101).is_none());
+        dictionary.forget(short_ids[9]);
+        assert!(dictionary.resolve_again::<Plain>(&short_ids, 100).is_none());
+        assert!(
+            dictionary
+                .resolve_again::<Plain>(&[2_000; GROUP], 100)
+                .is_none()
+        );
     }
 
     #[test]

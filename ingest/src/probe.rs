@@ -41,6 +41,15 @@ impl Probes {
         Some((self.batches / BATCHES_PER_PROBE) as usize % len)
     }
 
+    /// Keys and times of what is followed, sorted.
+    #[cfg(test)]
+    pub(crate) fn followed(&self) -> Vec<(u64, u64)> {
+        let probes = self.segments.iter().flatten();
+        let mut followed: Vec<_> = probes.map(|probe| (probe.key, probe.heard_us)).collect();
+        followed.sort_unstable();
+        followed
+    }
+
     /// Follows an observation that was folded.
     pub(crate) fn follow(&mut self, key: u64, heard_us: u64) {
         let waiting = &mut self.segments[Directory::segment_of(key)];

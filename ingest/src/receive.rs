@@ -31,8 +31,9 @@ use hall::Hall;
 /// How often agents report.
 const REPORT_INTERVAL_MS: u32 = 1_000;
 
-/// How often the sweep looks whether a segment is due: 256 times a second, a segment at a time.
-const TICK: Duration = Duration::from_micros(3_900);
+/// How often the sweep looks whether a slice is due: 85 times a second, three slices at a time. Less
+/// often than packets gather for, since each look of a worker with little to do is a wake-up.
+const TICK: Duration = Duration::from_micros(11_700);
 
 /// Time between two snapshots for readers of a worker with few agents.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(125);

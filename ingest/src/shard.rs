@@ -220,6 +220,12 @@ impl Shard {
             .is_some_and(|line| line.mark() == mark)
     }
 
+    /// Keys and times of the observations that are followed to their fix.
+    #[cfg(test)]
+    pub(crate) fn followed(&self) -> Vec<(u64, u64)> {
+        self.probes.followed()
+    }
+
     /// The line at an index.
     #[cfg(test)]
     pub(crate) fn line(&self, index: u32) -> Option<&Line> {

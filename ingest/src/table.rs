@@ -5,7 +5,7 @@
 
 use locate::Track;
 
-use crate::dense::{Dense, indices_of_chunk};
+use crate::dense::Dense;
 use crate::directory::Directory;
 use crate::line::Line;
 use crate::machine::{GROUP, Plain, Words};
@@ -52,17 +52,10 @@ impl Table {
         self.len
     }
 
-    fn chunks_len(&self) -> usize {
-        self.lines.chunks_len()
-    }
-
     /// Where indices end.
     #[inline]
     pub(crate) fn indices_end(&self) -> u32 {
-        match self.chunks_len() {
-            0 => 0,
-            chunks => indices_of_chunk(chunks - 1).end,
-        }
+        self.lines.len()
     }
 
     /// Tells the processor that a client will be looked up soon.
@@ -108,6 +101,9 @@ impl Table {
             self.grow();
         }
         let index = self.first_free;
+        if index == NOWHERE {
+            return None;
+        }
         self.directory.insert(key, index).ok()?;
         let held = self.keys.get_mut(index)?;
         self.first_free = std::mem::replace(held, key) as u32;
@@ -117,12 +113,16 @@ impl Table {
         Some(index)
     }
 
-    /// Adds a chunk of free indices, the lowest first.
+    /// Adds free indices, the lowest first. When there is no room for more, the table is as full as
+    /// it can be.
     fn grow(&mut self) {
-        let indices = indices_of_chunk(self.chunks_len());
-        self.lines.grow(Line::EMPTY);
-        self.tracks.grow(Track::default());
-        self.keys.grow(0);
+        let keys = self.keys.grow(0, self.len_max);
+        let tracks = self.tracks.grow(Track::default(), self.len_max);
+        let indices = self.lines.grow(Line::EMPTY, self.len_max);
+        if keys != indices || tracks != indices || indices.is_empty() {
+            self.len_max = self.len;
+            return;
+        }
         let last = indices.end - 1;
         for index in indices.clone() {
             if let Some(key) = self.keys.get_mut(index) {
@@ -231,7 +231,7 @@ mod tests {
         }
         assert_eq!(table.place(5, NOW), Some(index));
         assert_eq!(table.key(index), Some(5));
-        assert_eq!((table.chunks_len(), table.clients()), (3, 39_995));
+        assert_eq!((table.indices_end(), table.clients()), (66_560, 39_995));
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
             }
             prop_assert_eq!(table.clients(), map.len());
             let mut used = Vec::new();
-            for index in indices_of_chunk(0) {
+            for index in 0..table.indices_end() {
                 if table.line(index).is_some_and(|line| !line.is_free()) {
                     used.push(table.key(index).unwrap());
                 }

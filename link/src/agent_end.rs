@@ -225,6 +225,12 @@ impl NodeLink {
         self.connection.close(CLOSE_CODE, reason.as_bytes());
     }
 
+    /// Whether the node has closed as well, which it does when it hears of the close. QUIC itself
+    /// stays for three probe timeouts more, in case that other packets ask again.
+    pub fn is_close_answered(&self) -> bool {
+        self.connection.stats().frame_rx.connection_close > 0
+    }
+
     /// Waits until the link has ended, for whatever reason.
     pub async fn closed(&self) -> LinkClosed {
         LinkClosed::of(&self.connection.closed().await)

@@ -11,7 +11,9 @@
 //!
 //! - **A standing queue lifts the floor.** Congestion shows in delay before it shows in loss. As
 //!   soon as the smoothed round-trip time exceeds the least one by [`QUEUE_MAX`], plain NewReno
-//!   holds, with its minimum of two packets. So an agent never adds more than that to a queue.
+//!   holds, with its minimum of two packets per round trip. So an agent never adds more than that to
+//!   a queue. Two round trips without a queue end it: with as few acknowledgements as there are, the
+//!   smoothed time would remember it for ten seconds.
 //! - **The floor is bounded**, by default to what [`FLOOR_BYTES`] says. RFC 8085 grants an
 //!   application without congestion control about one datagram per round trip (section 3.1.3),
 //!   and asks of one that keeps sending through loss to stop when congestion persists (section
@@ -20,7 +22,9 @@
 //!
 //! The floor must cover what is sent until its fate is known. Until then a lost packet counts as
 //! in flight, and the node acknowledges seldom; with half of the acknowledgements lost as well that
-//! takes about a second.
+//! takes about a second. NewReno's window is for a path that acknowledges at once: what has arrived
+//! and waits for its acknowledgement counts as in flight too, and is added to it, as much as it lets
+//! through in the delay. Else a small window would be a window per delay, not per round trip.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -29,8 +33,10 @@ use std::time::{Duration, Instant};
 use quinn::congestion::{Controller, ControllerFactory, ControllerMetrics};
 use quinn_proto::RttEstimator;
 
+use crate::transport::ACK_DELAY;
+
 /// Default floor: 1.3 s at 100 full packets a second, the most that a busy access point has to say.
-/// Acknowledgements take up to 0.6 s, and some of them are lost too.
+/// Acknowledgements take up to 0.8 s, and some of them are lost too.
 pub const FLOOR_BYTES: u64 = 192 * 1024;
 
 /// Round-trip time beyond the least one that is taken for a standing queue.
@@ -67,6 +73,15 @@ struct Telemetry {
     /// Losses among packets sent before this belong to a reduction already made.
     reduced_at: Instant,
     queue: Queue,
+    trips: Trips,
+}
+
+/// What is known of round trips.
+#[derive(Debug, Clone, Copy, Default)]
+struct Trips {
+    smoothed: Option<Duration>,
+    /// The last one found no queue.
+    was_short: bool,
 }
 
 /// What the round-trip time says about the path.
@@ -86,6 +101,7 @@ impl Telemetry {
             acked_bytes: 0,
             reduced_at: now,
             queue: Queue::Short,
+            trips: Trips::default(),
         }
     }
 
@@ -109,13 +125,29 @@ impl Telemetry {
         }
     }
 
+    /// Called for each packet of an acknowledgement, which has one sample for all of them.
     fn round_trip(&mut self, smoothed: Duration, least: Duration) {
-        let waiting = smoothed.saturating_sub(least);
-        self.queue = if waiting > QUEUE_MAX {
-            Queue::Standing
-        } else {
-            Queue::Short
-        };
+        let before = self.trips.smoothed.replace(smoothed);
+        if before == Some(smoothed) {
+            return;
+        }
+        // The last sample is part of the smoothed time by an eighth (RFC 9002, section 5.3).
+        let sample = before.map_or(smoothed, |before| (8 * smoothed).saturating_sub(7 * before));
+        let is_long = |time: Duration| time.saturating_sub(least) > QUEUE_MAX;
+        let was_short = std::mem::replace(&mut self.trips.was_short, !is_long(sample));
+        if is_long(smoothed) && is_long(sample) {
+            self.queue = Queue::Standing;
+        } else if !is_long(smoothed) || (was_short && !is_long(sample)) {
+            self.queue = Queue::Short;
+        }
+    }
+
+    /// NewReno's window, and what it lets through while an acknowledgement waits.
+    fn reno_with_delay(&self) -> u64 {
+        let smoothed = self.trips.smoothed.unwrap_or(QUEUE_MAX).max(QUEUE_MAX);
+        let delayed = self.reno_bytes as f64 * ACK_DELAY.div_duration_f64(smoothed);
+        let with_delay = self.reno_bytes.saturating_add(delayed as u64);
+        with_delay.min(self.floor_bytes).max(self.reno_bytes)
     }
 }
 
@@ -160,7 +192,7 @@ impl Controller for Telemetry {
     fn window(&self) -> u64 {
         match self.queue {
             Queue::Short => self.reno_bytes.max(self.floor_bytes),
-            Queue::Standing => self.reno_bytes,
+            Queue::Standing => self.reno_with_delay(),
         }
     }
 

@@ -29,11 +29,12 @@ const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 const ACK_THRESHOLD: u32 = 50;
 
 /// Delay of an acknowledgement, which the node announces and the agent asks for: an agent that says
-/// a few words every 250 ms has one for two bursts. A packet that is missing is told of when two
-/// more have come; what is found that much later is the loss of the last ones, which nobody sends
-/// again, and of a control frame in silence. A longer one would save little more, and leave a final
-/// report too few tries.
-pub(crate) const ACK_DELAY: Duration = Duration::from_millis(300);
+/// a few words every 250 ms has one for four bursts, and one costs the node as much as a burst. A
+/// packet that is missing is told of when two more have come; what is found that much later is the
+/// loss of the last ones, which nobody sends again, and of a control frame in silence. Who waits for
+/// an answer says a few more words, and does not wait so long. The congestion window counts what the
+/// delay holds back, see [`congestion`](crate::congestion).
+pub(crate) const ACK_DELAY: Duration = Duration::from_millis(800);
 
 /// Round-trip time assumed before one is measured. The first probe goes out after three times
 /// this, so that a handshake survives a lossy start; on a slower path a packet is sent in vain.
@@ -99,19 +100,20 @@ pub(crate) const RECEIVE_PACKETS_MAX: usize = 256;
 pub(crate) const TIMER_GRAIN: Duration = Duration::from_millis(1);
 
 /// How long a node with many links lets packets gather once few came: a burst of one agent is a
-/// wake-up of its own else, which costs more than what is in it. Timers of connections are served on
-/// the same occasions, no more than this late.
-pub(crate) const GATHER: Duration = Duration::from_millis(4);
+/// wake-up of its own else, which costs more than what is in it, and finds the processor's caches
+/// full of something else. Timers of connections are served on the same occasions, no more than this
+/// late. An agent holds back what it hears for twenty times as long.
+pub(crate) const GATHER: Duration = Duration::from_millis(12);
 
 /// The same where the system gives a receive buffer below [`GATHER_BUFFER_BYTES`], which the bursts
 /// of many agents would fill.
 pub(crate) const GATHER_SHORT: Duration = Duration::from_micros(1_800);
-pub(crate) const GATHER_BUFFER_BYTES: usize = 2 * 1024 * 1024;
+pub(crate) const GATHER_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Links from which packets gather, and packets of a round above which they come fast enough by
 /// themselves.
 pub(crate) const GATHER_LINKS_MIN: usize = 64;
-pub(crate) const GATHER_PACKETS_MAX: usize = 64;
+pub(crate) const GATHER_PACKETS_MAX: usize = 192;
 
 /// Code of every close: the reason is in the words that go with it.
 pub(crate) const CLOSE_CODE: VarInt = VarInt::from_u32(0);

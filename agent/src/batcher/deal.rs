@@ -131,7 +131,8 @@ impl Deal {
     /// Deals what is due at the front of `queue`; the deal was empty. `short_id` is asked for each
     /// in turn.
     ///
-    /// A few short passes over what lies in the processor's caches cost less than one that does all.
+    /// Most bursts are looked at once: what does not tell whether they are plain waits until it is
+    /// known that they are not.
     pub(super) fn deal(
         &mut self,
         queue: &mut Queue,
@@ -143,16 +144,25 @@ impl Deal {
         self.clear();
         let room = due.batches_max * rows_max.datagram();
         let count_max = self.burst_max.min(room / rows_max.row(true, false)).max(1);
-        let look = Look::at(queue, &due, count_max);
+        let look = Look::at(
+            queue,
+            &due,
+            (count_max, room),
+            rows_max,
+            &mut self.met,
+            short_id,
+        );
         (self.heard_first_us, self.heard_last_us) = (look.heard_first_us, look.heard_last_us);
-        let mix = name(queue, look.due, room, rows_max, short_id);
+        let mix = look.mix;
         self.burst = mix.full + mix.short;
-        let one_kind = mix.full == 0 || mix.short == 0;
-        if look.alike
+        let is_plain = look.alike
             && !look.ranges
-            && one_kind
-            && !self.met.comes_twice(queue.range(0..self.burst))
-        {
+            && match mix {
+                Mix { full: 0, .. } => !look.short_id_twice,
+                Mix { short: 0, .. } => !self.met.client_twice(queue.range(0..self.burst)),
+                _ => false,
+            };
+        if is_plain {
             self.cut(mix, rows_max);
         } else {
             self.spread(queue, look.ranges, rows_max);
@@ -269,67 +279,69 @@ impl Deal {
     }
 }
 
-/// What may belong to a burst, before it is known who goes by a short id.
+/// A burst, seen once.
 #[derive(Debug)]
 struct Look {
-    /// So many, if there is room for them.
-    due: usize,
+    mix: Mix,
     heard_first_us: u64,
     heard_last_us: u64,
     /// One radio heard all.
     alike: bool,
     /// There are some with a range.
     ranges: bool,
+    /// One of the short ids comes twice.
+    short_id_twice: bool,
 }
 
 impl Look {
-    fn at(queue: &Queue, due: &Due, count_max: usize) -> Self {
-        let radio = queue.get(0).map_or(0, Waiting::radio);
+    /// Gives those that are due their short ids, at most `count_max` and while there is `room` for
+    /// their rows; at least to one.
+    #[inline(always)]
+    fn at(
+        queue: &mut Queue,
+        due: &Due,
+        (count_max, room): (usize, usize),
+        rows_max: &RowsMax,
+        met: &mut Met,
+        mut short_id: impl FnMut(&Waiting) -> Option<u32>,
+    ) -> Self {
+        let first_marks = queue.get(0).map_or(0, Waiting::marks);
         let (mut heard_first_us, mut heard_last_us) = (u64::MAX, 0);
-        let (mut count, mut alike, mut ranges) = (0, true, false);
-        for waiting in queue.range(0..count_max.min(queue.len())) {
+        let (mut used, mut count, mut short) = (0, 0, 0);
+        let (mut differing, mut marks, mut twice) = (0, 0, false);
+        let mut met = met.begin();
+        for waiting in queue.range_mut(0..count_max.min(queue.len())) {
             let heard_at_us = waiting.heard_at_us();
             if heard_at_us > due.until_us && count >= due.at_least {
                 break;
             }
+            let short_id = short_id(waiting);
+            used += rows_max.row(short_id.is_some(), waiting.has_range());
+            if used > room && count > 0 {
+                break;
+            }
+            waiting.set_short_id(short_id);
             count += 1;
+            if let Some(short_id) = short_id {
+                short += 1;
+                twice |= met.short_id_came(short_id);
+            }
             heard_first_us = heard_first_us.min(heard_at_us);
             heard_last_us = heard_last_us.max(heard_at_us);
-            alike &= waiting.radio() == radio;
-            ranges |= waiting.has_range();
+            differing |= waiting.marks() ^ first_marks;
+            marks |= waiting.marks();
         }
         Self {
-            due: count,
+            mix: Mix {
+                full: count - short,
+                short,
+            },
             heard_first_us,
             heard_last_us,
-            alike,
-            ranges,
+            alike: !Waiting::have_radio(differing),
+            ranges: Waiting::have_range(marks),
+            short_id_twice: twice,
         }
-    }
-}
-
-/// Gives those that are due their short ids while there is room for their rows; at least to one.
-fn name(
-    queue: &mut Queue,
-    due: usize,
-    room: usize,
-    rows_max: &RowsMax,
-    mut short_id: impl FnMut(&Waiting) -> Option<u32>,
-) -> Mix {
-    let (mut used, mut count, mut short) = (0, 0, 0);
-    for waiting in queue.range_mut(0..due) {
-        let short_id = short_id(waiting);
-        used += rows_max.row(short_id.is_some(), waiting.has_range());
-        if used > room && count > 0 {
-            break;
-        }
-        waiting.set_short_id(short_id);
-        count += 1;
-        short += usize::from(short_id.is_some());
-    }
-    Mix {
-        full: count - short,
-        short,
     }
 }
 

@@ -76,6 +76,24 @@ impl Queue {
         self.waiting.push_back(Waiting::new(observation));
     }
 
+    /// As [`Queue::push`] of each in turn.
+    #[inline(always)]
+    pub(super) fn extend(&mut self, observations: impl Iterator<Item = Observation>) {
+        let Self {
+            waiting,
+            ranges,
+            first,
+        } = self;
+        let mut number = first.wrapping_add(waiting.len() as u32);
+        waiting.extend(observations.map(|observation| {
+            if let Some(range) = observation.range {
+                ranges.push_back((number, range));
+            }
+            number = number.wrapping_add(1);
+            Waiting::new(&observation)
+        }));
+    }
+
     /// Removes so many from the front. A queue that is then empty begins again where its memory
     /// begins: what comes next finds it in the processor's caches.
     pub(super) fn remove_first(&mut self, count: usize) {
@@ -161,7 +179,12 @@ mod tests {
             let mut expected: VecDeque<Observation> = VecDeque::new();
             for (number, (step, ranges, count)) in steps.into_iter().enumerate() {
                 match step {
-                    0..6 => {
+                    0 => {
+                        let some = (0..count as u64).map(|more| heard(more, ranges == (more % 2 == 0)));
+                        queue.extend(some.clone());
+                        expected.extend(some);
+                    }
+                    1..6 => {
                         let observation = heard(number as u64, ranges);
                         queue.push(&observation);
                         expected.push_back(observation);

@@ -59,7 +59,25 @@ impl Waiting {
 
     #[inline]
     pub(super) fn has_range(&self) -> bool {
-        self.about & HAS_RANGE != 0
+        Self::have_range(self.about)
+    }
+
+    /// Radio and whether it has a range among other bits: to look at many with one instruction each.
+    #[inline]
+    pub(super) fn marks(&self) -> u32 {
+        self.about
+    }
+
+    /// Of all marks together: one has a range.
+    #[inline]
+    pub(super) fn have_range(marks: u32) -> bool {
+        marks & HAS_RANGE != 0
+    }
+
+    /// Of all differences of marks together: there are two radios.
+    #[inline]
+    pub(super) fn have_radio(differing: u32) -> bool {
+        differing >> RADIO_SHIFT != 0
     }
 
     /// By which its client goes in the burst to which it was dealt; of no meaning before.

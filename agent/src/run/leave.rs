@@ -43,6 +43,7 @@ async fn settle(pump: &mut Pump<'_>, leaving: Leaving) -> Result<(), Ended> {
             tracing::warn!("the node did not confirm the final report");
             return Ok(());
         }
+        pump.nudge(now_us);
         if let Some(Order::Close) = next_order(pump, now_us).await? {
             return Ok(());
         }

@@ -14,8 +14,8 @@ use super::core::Core;
 use super::leave::{Leaving, leave};
 use super::wake::Wake;
 use crate::limits::{
-    CONTROL_FRAMES_MAX, CONTROL_FRAMES_SPARE, DATAGRAM_BYTES_MAX, IDLE_MAX, ROOM_INTERVAL,
-    ROOM_TURNS, WELCOME_MAX,
+    CONTROL_FRAMES_MAX, CONTROL_FRAMES_SPARE, DATAGRAM_BYTES_MAX, IDLE_MAX, NUDGE_INTERVAL,
+    ROOM_INTERVAL, ROOM_TURNS, WELCOME_MAX,
 };
 use crate::route::Route;
 use crate::session::{Order, names_frames};
@@ -68,6 +68,8 @@ pub(super) struct Pump<'a> {
     incoming: mpsc::Receiver<Incoming>,
     /// Frames that wait for room in `outgoing`: `hello` and names.
     frames: VecDeque<Frame>,
+    /// When to say one more word while an answer is waited for.
+    nudge_due_us: u64,
     datagram: Vec<u8>,
     turns_without_room: u32,
     room_max: usize,
@@ -93,12 +95,14 @@ impl<'a> Pump<'a> {
     ) -> Self {
         core.asked.handle_hello();
         let hello = core.session.handle_linked(&mut core.batcher);
+        let nudge_due_us = core.now_us() + NUDGE_INTERVAL.as_micros() as u64;
         Self {
             core,
             link,
             outgoing,
             incoming,
             frames: VecDeque::from([hello]),
+            nudge_due_us,
             datagram: Vec::with_capacity(DATAGRAM_BYTES_MAX),
             turns_without_room: 0,
             room_max: link.datagram_room(),
@@ -139,7 +143,8 @@ impl<'a> Pump<'a> {
             }
             let mut wake_us = self.wake_us(now_us, handed_over);
             if greeting {
-                wake_us = wake_us.min(welcome_until_us);
+                self.nudge(now_us);
+                wake_us = wake_us.min(welcome_until_us).min(self.nudge_due_us);
             }
             let wake = self.core.wake();
             let inbox = self.core.asked.inbox();
@@ -238,6 +243,19 @@ impl<'a> Pump<'a> {
         }
     }
 
+    /// Says a word that means nothing when an answer takes long: the node acknowledges late, but not
+    /// when something is missing before what comes, and so learns of it and gets it soon.
+    pub(super) fn nudge(&mut self, now_us: u64) {
+        if now_us < self.nudge_due_us {
+            return;
+        }
+        self.nudge_due_us = now_us + NUDGE_INTERVAL.as_micros() as u64;
+        if self.frames.is_empty() {
+            self.frames.push_back(Frame::Names { names: Vec::new() });
+            self.write_frames();
+        }
+    }
+
     /// What the node asks for next, or how the link ended. Nothing is lost when dropped unready.
     pub(super) async fn next_order(&mut self) -> Result<Order, Ended> {
         loop {
@@ -265,6 +283,7 @@ impl<'a> Pump<'a> {
     pub(super) fn leave_session(&mut self, leaving: Leaving) {
         let sent = self.link.stats().datagrams_sent;
         self.frames.extend(self.core.leave_session(sent, leaving));
+        self.nudge_due_us = self.core.now_us() + NUDGE_INTERVAL.as_micros() as u64;
     }
 
     /// The transport holds nothing any more.

@@ -19,6 +19,9 @@ pub(crate) trait Words: Copy {
 
     /// Whether no two of sixteen words are the same.
     fn differ(words: &[u32; 16]) -> bool;
+
+    /// The values at sixteen places; `None` when one of them does not exist.
+    fn gather(values: &[u64], places: &[u32; 16]) -> Option<[u64; 16]>;
 }
 
 /// What every machine that the build is for can do.
@@ -65,6 +68,13 @@ impl Words for Plain {
     fn differ(words: &[u32; 16]) -> bool {
         let later = |(place, word)| words[place + 1..].contains(word);
         !words.iter().enumerate().any(later)
+    }
+
+    #[inline(always)]
+    fn gather(values: &[u64], places: &[u32; 16]) -> Option<[u64; 16]> {
+        let highest = places.iter().fold(0, |highest, place| *place.max(&highest));
+        values.get(highest as usize)?;
+        Some(places.map(|place| values.get(place as usize).copied().unwrap_or(0)))
     }
 }
 
@@ -119,6 +129,31 @@ impl Words for Sixteen {
             }
             same!(1 2 3 4 5 6 7 8) == 0
         }
+    }
+
+    #[inline(always)]
+    fn gather(values: &[u64], places: &[u32; 16]) -> Option<[u64; 16]> {
+        use std::arch::x86_64::{
+            _mm256_loadu_si256, _mm512_cmpge_epu32_mask, _mm512_i32gather_epi64,
+            _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
+        };
+        // Places are signed to the processor.
+        let len = i32::try_from(values.len()).ok()?;
+        let mut gathered = [0; 16];
+        // SAFETY: as in `equal`; all places are below the length, which is below 2^31, and the
+        // halves of places and of what is gathered are eight words each.
+        unsafe {
+            let held = _mm512_loadu_si512(places.as_ptr().cast());
+            if _mm512_cmpge_epu32_mask(held, _mm512_set1_epi32(len)) != 0 {
+                return None;
+            }
+            for half in 0..2 {
+                let half_of_places = _mm256_loadu_si256(places.as_ptr().add(8 * half).cast());
+                let found = _mm512_i32gather_epi64::<8>(half_of_places, values.as_ptr().cast());
+                _mm512_storeu_si512(gathered.as_mut_ptr().add(8 * half).cast(), found);
+            }
+        }
+        Some(gathered)
     }
 }
 
@@ -198,6 +233,33 @@ mod tests {
             assert_eq!(Plain::equal_keys(&keys, wanted), equal);
             assert_eq!(run(EqualKeys(keys, wanted)), equal);
         }
+    }
+
+    struct Gather<'a>(&'a [u64], [u32; 16]);
+
+    impl Work for Gather<'_> {
+        type Outcome = Option<[u64; 16]>;
+
+        #[inline(always)]
+        fn work<W: Words>(self) -> Option<[u64; 16]> {
+            W::gather(self.0, &self.1)
+        }
+    }
+
+    #[test]
+    fn values_are_gathered_from_places_that_exist() {
+        let values: Vec<u64> = (0..50).map(|place| u64::MAX - place * place).collect();
+        let places: [u32; 16] = std::array::from_fn(|lane| (49 + 7 * lane as u32) % 50);
+        let wanted = Some(places.map(|place| values[place as usize]));
+        assert_eq!(Plain::gather(&values, &places), wanted);
+        assert_eq!(run(Gather(&values, places)), wanted);
+        for (lane, place) in (0..16).zip([50, 51, u32::MAX, 1 << 31].into_iter().cycle()) {
+            let mut places = places;
+            places[lane] = place;
+            assert_eq!(Plain::gather(&values, &places), None);
+            assert_eq!(run(Gather(&values, places)), None);
+        }
+        assert_eq!(run(Gather(&[], [0; 16])), None);
     }
 
     struct Differ([u32; 16]);

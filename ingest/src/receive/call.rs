@@ -57,6 +57,8 @@ impl Hall {
     fn handle_frame(&mut self, id: LinkId, call: &Call, frame: Frame) {
         match frame {
             Frame::Report(report) => self.handle_report(id, call, &report),
+            // Said by an agent that waits for an answer, so that it hears what got lost before.
+            Frame::Names { names } if names.is_empty() => {}
             Frame::Names { names } => {
                 let listener = &self.door.shared.listener;
                 listener.names(call.owner.site, call.session, &names);

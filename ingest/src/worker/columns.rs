@@ -24,6 +24,9 @@ pub(super) trait Naming: Copy {
     /// Tells the processor that [`Naming::find`] comes soon.
     fn ask(self, shard: &Shard, dictionary: &Dictionary);
 
+    /// The number by which it names a client if it does so by a number, 0 otherwise.
+    fn number(self) -> u32;
+
     /// The index and mark of the client's line.
     fn find<W: Words>(
         self,
@@ -44,6 +47,11 @@ impl Naming for RawRow<'_> {
     #[inline(always)]
     fn measured(self) -> Measured {
         self.into()
+    }
+
+    #[inline(always)]
+    fn number(self) -> u32 {
+        0
     }
 
     #[inline(always)]
@@ -75,6 +83,11 @@ impl Naming for RawShortRow {
     #[inline(always)]
     fn measured(self) -> Measured {
         self.into()
+    }
+
+    #[inline(always)]
+    fn number(self) -> u32 {
+        self.short_id()
     }
 
     #[inline(always)]
@@ -127,6 +140,47 @@ impl<const GROUPS: usize> Places<GROUPS> {
         indices.zip(self.marks.as_flattened().iter().copied())
     }
 
+    /// Finds the lines of a whole group of rows that name clients by numbers, as most are: each was
+    /// used in this second before. Says whether they are.
+    #[inline(always)]
+    pub(super) fn find_together<W: Words>(
+        &mut self,
+        group: usize,
+        numbers: &[u32; GROUP],
+        (shard, dictionary): (&mut Shard, &mut Dictionary),
+        now_us: u64,
+    ) -> bool {
+        let Some(found) = dictionary.resolve_again::<W>(numbers, seconds(now_us)) else {
+            return false;
+        };
+        for index in found.indices {
+            shard.prefetch_line(index);
+        }
+        self.indices[group] = found.indices;
+        self.marks[group] = found.marks;
+        true
+    }
+
+    /// Finds the lines of those rows of a group that are plain and name clients by numbers.
+    #[inline(always)]
+    pub(super) fn find_each(
+        &mut self,
+        group: usize,
+        (numbers, is_plain): (&[u32; GROUP], &[bool; GROUP]),
+        (shard, dictionary): (&mut Shard, &mut Dictionary),
+        now_us: u64,
+    ) {
+        for lane in 0..GROUP {
+            if is_plain[lane]
+                && let Some(found) = dictionary.resolve(numbers[lane], seconds(now_us))
+            {
+                shard.prefetch_line(found.index);
+                self.indices[group][lane] = found.index;
+                self.marks[group][lane] = found.mark;
+            }
+        }
+    }
+
     /// Finds the lines of the rows from this group on that are plain, and tells the processor that
     /// they will be read.
     #[inline(always)]
@@ -154,6 +208,8 @@ pub(super) struct Columns<const GROUPS: usize> {
     pub(super) rssi_dbm: [[i8; GROUP]; GROUPS],
     pub(super) heard: [[Moment; GROUP]; GROUPS],
     pub(super) is_plain: [[bool; GROUP]; GROUPS],
+    /// The numbers of rows that name their clients by one.
+    pub(super) numbers: [[u32; GROUP]; GROUPS],
 }
 
 impl<const GROUPS: usize> Columns<GROUPS> {
@@ -164,7 +220,14 @@ impl<const GROUPS: usize> Columns<GROUPS> {
             rssi_dbm: [[0; GROUP]; GROUPS],
             heard: [[Moment(0); GROUP]; GROUPS],
             is_plain: [[false; GROUP]; GROUPS],
+            numbers: [[0; GROUP]; GROUPS],
         };
+        if R::MAY_BE_ANOTHER {
+            let numbers = columns.numbers.as_flattened_mut().iter_mut();
+            for (number, row) in numbers.zip(rows.clone()) {
+                *number = row.number();
+            }
+        }
         let rssi_dbm = columns.rssi_dbm.as_flattened_mut().iter_mut();
         for (rssi_dbm, row) in rssi_dbm.zip(rows.clone()) {
             *rssi_dbm = row.measured().rssi_dbm();

@@ -141,18 +141,16 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
         let columns = Columns::<N>::new(rows.clone(), self.times);
         let groups = rows.len().div_ceil(GROUP).min(N);
         let (mut asked, mut found) = (rows.clone(), rows.clone());
-        for row in asked.by_ref().take(ASK_AHEAD * GROUP) {
-            row.ask(self.shard, self.dictionary);
+        for group in 0..ASK_AHEAD.min(groups) {
+            self.ask_group::<R, N>(&columns, group, &mut asked);
         }
         let mut folded = 0;
         for group in 0..groups + FIND_AHEAD {
             if group < groups {
-                for row in asked.by_ref().take(GROUP) {
-                    row.ask(self.shard, self.dictionary);
+                if group + ASK_AHEAD < groups {
+                    self.ask_group::<R, N>(&columns, group + ASK_AHEAD, &mut asked);
                 }
-                let checked = found.by_ref().take(GROUP).zip(columns.is_plain[group]);
-                let tables = (&mut *self.shard, &mut *self.dictionary);
-                places.find::<W, R>(group, checked, tables, self.now_us);
+                self.find_group::<W, R, N>(&columns, places, group, &mut found);
             }
             if let Some(group) = group.checked_sub(FIND_AHEAD) {
                 let rows = rows.clone().skip(group * GROUP).take(GROUP);
@@ -160,6 +158,50 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
             }
         }
         folded
+    }
+
+    /// Tells the processor that the lines of a group of rows, the next of these, will be looked for.
+    #[inline(always)]
+    fn ask_group<R: Naming, const N: usize>(
+        &self,
+        columns: &Columns<N>,
+        group: usize,
+        rows: &mut impl Iterator<Item = R>,
+    ) {
+        if R::MAY_BE_ANOTHER {
+            for number in columns.numbers[group] {
+                self.dictionary.prefetch(number);
+            }
+        } else {
+            for row in rows.take(GROUP) {
+                row.ask(self.shard, self.dictionary);
+            }
+        }
+    }
+
+    /// Finds the lines of a group of rows, the next of these: together if all are plain and go by
+    /// numbers, or else one by one.
+    #[inline(always)]
+    fn find_group<W: Words, R: Naming, const N: usize>(
+        &mut self,
+        columns: &Columns<N>,
+        places: &mut Places<N>,
+        group: usize,
+        rows: &mut impl Iterator<Item = R>,
+    ) {
+        let (numbers, is_plain) = (&columns.numbers[group], &columns.is_plain[group]);
+        let mut tables = (&mut *self.shard, &mut *self.dictionary);
+        if !R::MAY_BE_ANOTHER {
+            let rows = rows.take(GROUP).zip(*is_plain);
+            return places.find::<W, R>(group, rows, tables, self.now_us);
+        }
+        // Of rows beyond the last one, none is plain.
+        let together = *is_plain == [true; GROUP]
+            && places.find_together::<W>(group, numbers, (tables.0, tables.1), self.now_us);
+        if !together {
+            tables = (&mut *self.shard, &mut *self.dictionary);
+            places.find_each(group, (numbers, is_plain), tables, self.now_us);
+        }
     }
 
     /// Folds a group of rows: together those that can be, the others alone.

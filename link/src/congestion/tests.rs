@@ -49,9 +49,50 @@ fn a_standing_queue_lifts_the_floor_until_it_is_gone() {
     controller.round_trip(millis(20) + QUEUE_MAX, millis(20));
     assert_eq!(controller.window(), FLOOR_BYTES);
     controller.round_trip(millis(21) + QUEUE_MAX, millis(20));
-    assert_eq!(controller.window(), 2 * u64::from(MTU));
+    let per_trip = 2.0 * f64::from(MTU);
+    let trips = (ACK_DELAY + QUEUE_MAX + millis(21)).div_duration_f64(QUEUE_MAX + millis(21));
+    assert_eq!(controller.window(), (per_trip * trips) as u64);
     controller.round_trip(millis(30), millis(20));
     assert_eq!(controller.window(), FLOOR_BYTES);
+}
+
+#[test]
+fn two_round_trips_without_a_queue_end_it_and_the_packets_of_one_count_once() {
+    let least = Duration::from_millis(20);
+    let mut smoothed = Duration::from_millis(1_000);
+    let mut controller = controller(Instant::now());
+    controller.round_trip(smoothed, least);
+    assert!(controller.window() < FLOOR_BYTES);
+    let mut window_after = |sample_ms| {
+        smoothed = (7 * smoothed + Duration::from_millis(sample_ms)) / 8;
+        for _packet in 0..3 {
+            controller.round_trip(smoothed, least);
+        }
+        (controller.window(), smoothed)
+    };
+    for sample_ms in [30, 900, 30] {
+        assert!(window_after(sample_ms).0 < FLOOR_BYTES, "{sample_ms}");
+    }
+    for _ in 0..2 {
+        let (window, smoothed) = window_after(30);
+        assert_eq!(window, FLOOR_BYTES);
+        assert!(smoothed > least + QUEUE_MAX, "it is remembered for longer");
+    }
+}
+
+#[test]
+fn late_acknowledgements_leave_a_small_window_its_share_of_each_round_trip() {
+    // Bytes that NewReno lets through in a second while a queue of 300 ms stands, and what goes
+    // through when each acknowledgement is late by the delay.
+    let trip = Duration::from_millis(320);
+    let mut controller = controller(Instant::now());
+    controller.round_trip(trip, Duration::from_millis(20));
+    let prompt = controller.reno_bytes as f64 / trip.as_secs_f64();
+    let late = controller.window() as f64 / (trip + ACK_DELAY).as_secs_f64();
+    assert!(
+        (0.99..=1.01).contains(&(late / prompt)),
+        "{late} of {prompt}"
+    );
 }
 
 #[test]
@@ -63,11 +104,11 @@ fn the_window_grows_only_when_it_was_the_limit() {
 }
 
 /// The longest time that one of 100 datagrams a second waits for the window, when each packet is
-/// lost if `lost` says so and its fate is known 700 ms after it was sent: two bursts and the delay of an
+/// lost if `lost` says so and its fate is known 1.1 s after it was sent: a burst and the delay of an
 /// acknowledgement.
 fn longest_wait(floor_bytes: u64, mut lost: impl FnMut() -> bool) -> Duration {
     const BYTES: u64 = 1_240;
-    let fate_known_after = Duration::from_millis(700);
+    let fate_known_after = Duration::from_millis(1_100);
     let start = Instant::now();
     let mut controller = Telemetry::new(floor_bytes, start, MTU);
     let mut in_flight: VecDeque<(Instant, bool)> = VecDeque::new();

@@ -13,6 +13,12 @@ use crate::transport::{RECEIVE_CALLS_MAX, RECEIVE_PACKETS_MAX};
 /// Most bytes that the system puts into one buffer: the greatest packet of IP.
 const BUFFER_BYTES_MAX: usize = 65_535;
 
+const _: () = assert!(BUFFER_BYTES_MAX <= STRIDE_BYTES);
+
+/// From the beginning of a buffer to that of the next. At multiples of 64 KiB the filled beginnings of
+/// all would compete for the same few lines of a cache; so they lie an eighth of 128 KiB apart.
+const STRIDE_BYTES: usize = 64 * 1024 + 16 * 1024;
+
 /// Buffers for one system call, used again and again.
 #[derive(Debug)]
 pub(super) struct Intake {
@@ -32,7 +38,7 @@ impl Intake {
     pub(super) fn new(packet_bytes_max: usize, segments_max: usize) -> Self {
         let buffer_bytes = (packet_bytes_max * segments_max).min(BUFFER_BYTES_MAX);
         Self {
-            memory: vec![0; buffer_bytes * BATCH_SIZE].into(),
+            memory: vec![0; STRIDE_BYTES * BATCH_SIZE].into(),
             buffer_bytes,
             filled: Box::new([RecvMeta::default(); BATCH_SIZE]),
             next: 0,
@@ -78,7 +84,7 @@ impl Intake {
     /// Goes on with the next buffer; false when there is none.
     fn open_next(&mut self) -> bool {
         while self.next < self.end {
-            let start = self.next * self.buffer_bytes;
+            let start = self.next * STRIDE_BYTES;
             let len = self.filled[self.next].len;
             self.rest = BytesMut::from(&self.memory[start..start + len]);
             self.next += 1;
@@ -93,9 +99,10 @@ impl Intake {
         self.next = 0;
         self.end = 0;
         self.more = false;
-        let mut buffers = self.memory.chunks_exact_mut(self.buffer_bytes);
+        let mut buffers = self.memory.chunks_exact_mut(STRIDE_BYTES);
         let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| {
-            IoSliceMut::new(buffers.next().expect("as many buffers as the call takes"))
+            let buffer = buffers.next().expect("as many buffers as the call takes");
+            IoSliceMut::new(&mut buffer[..self.buffer_bytes])
         });
         match state.recv(socket.into(), &mut buffers, &mut self.filled[..]) {
             Ok(filled) => {

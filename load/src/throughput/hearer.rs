@@ -58,24 +58,38 @@ impl Hearer {
     pub(super) fn hear(&mut self, heard_at_us: u64) -> Observation {
         let link = self.links[self.next];
         let fading_db = self.fading_db[self.fading % FADINGS];
-        self.next += 1;
-        self.fading = self.fading.wrapping_add(1);
-        if self.next == self.links.len() {
+        self.pass(1);
+        observation(self.ids, link, fading_db, heard_at_us)
+    }
+
+    /// The next observations, at most so many and up to the end of the round, all heard at this time
+    /// of the agent's clock; none when there is nobody to hear.
+    #[inline]
+    pub(super) fn hear_next(
+        &mut self,
+        count: usize,
+        heard_at_us: u64,
+    ) -> impl ExactSizeIterator<Item = Observation> + use<'_> {
+        let (from, fading) = (self.next, self.fading);
+        let count = count.min(self.links.len() - from);
+        self.pass(count);
+        let (ids, fading_db) = (self.ids, &self.fading_db);
+        let links = self.links[from..from + count].iter().enumerate();
+        links.map(move |(number, link)| {
+            let fading_db = fading_db[fading.wrapping_add(number) % FADINGS];
+            observation(ids, *link, fading_db, heard_at_us)
+        })
+    }
+
+    /// So many of the running round are made.
+    #[inline]
+    fn pass(&mut self, count: usize) {
+        self.next += count;
+        self.fading = self.fading.wrapping_add(count);
+        if self.next == self.links.len() && count > 0 {
             self.next = 0;
             self.rounds += 1;
             self.fading = self.fading.wrapping_add(FADING_STEP);
-        }
-        Observation {
-            client: self.ids.of(link.client()),
-            heard_at_us,
-            radio: 0,
-            rssi_dbm: Some(link.rssi_dbm().saturating_add(fading_db)),
-            noise_dbm: None,
-            channel: 36,
-            kind: Kind::Data,
-            randomised: false,
-            associated: true,
-            range: None,
         }
     }
 
@@ -96,6 +110,22 @@ impl Hearer {
         } else {
             self.rounds
         }
+    }
+}
+
+#[inline(always)]
+fn observation(ids: ClientIds, link: Link, fading_db: i8, heard_at_us: u64) -> Observation {
+    Observation {
+        client: ids.of(link.client()),
+        heard_at_us,
+        radio: 0,
+        rssi_dbm: Some(link.rssi_dbm().saturating_add(fading_db)),
+        noise_dbm: None,
+        channel: 36,
+        kind: Kind::Data,
+        randomised: false,
+        associated: true,
+        range: None,
     }
 }
 
@@ -131,6 +161,24 @@ mod tests {
         hearer.hear(15);
         assert_eq!((hearer.heard(), hearer.rounds()), (16, 3));
         assert!(count.values().all(|count| *count == 3));
+    }
+
+    #[test]
+    fn many_at_once_are_those_that_come_one_by_one() {
+        let (mut one_by_one, mut at_once) = (hearer(37), hearer(37));
+        for count in [1, 0, 5, 30, 50, 37, 36, 100] {
+            let mut left = count;
+            while left > 0 {
+                let heard: Vec<_> = at_once.hear_next(left, 7).collect();
+                left -= heard.len();
+                for heard in heard {
+                    assert_eq!(heard, one_by_one.hear(7));
+                }
+            }
+            assert_eq!(at_once.heard(), one_by_one.heard());
+            assert_eq!(at_once.rounds(), one_by_one.rounds());
+        }
+        assert_eq!(hearer(0).hear_next(5, 7).len(), 0);
     }
 
     #[test]

@@ -254,8 +254,13 @@ impl Member {
         let heard = hearer.heard();
         match (self.plan.pace, &mut self.timetable) {
             (Pace::WithRoom, _) => {
-                for _ in batcher.waiting()..batcher.burst_observations() {
-                    batcher.handle_observation(hearer.hear(now_us));
+                let mut wanted = batcher
+                    .burst_observations()
+                    .saturating_sub(batcher.waiting());
+                while wanted > 0 && !hearer.is_deaf() {
+                    let heard = hearer.hear_next(wanted, now_us);
+                    wanted -= heard.len();
+                    batcher.handle_observations(heard);
                 }
             }
             (Pace::Bursts(_), Some(timetable)) => {

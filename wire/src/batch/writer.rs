@@ -204,8 +204,9 @@ fn put_rows<const BYTES: usize, T>(
     out.resize(from + count * BYTES, 0);
     let (places, _) = out[from..].as_chunks_mut::<BYTES>();
     let mut places = places.iter_mut();
-    // From the inside: rows may lie in two pieces, each a loop of its own.
-    rows.take(count).for_each(|row| {
+    // From the inside: rows may lie in two pieces, each a loop of its own. There are hardly ever more
+    // rows than places.
+    rows.for_each(|row| {
         if let Some(place) = places.next() {
             *place = to_bytes(row);
         }

@@ -157,14 +157,20 @@ impl Guest {
             .await
     }
 
-    /// The next frame of any kind, `None` when the agent has closed.
+    /// The next frame of any kind, `None` when the agent has closed. Words that only ask what got
+    /// lost are passed over.
     pub(super) async fn read(&self) -> Option<Frame> {
         let id = self.id;
         self.served
-            .ask(move |node| match node.port.engine().read_frame(id) {
-                Ok(Some(frame)) => Some(Some(frame)),
-                Ok(None) => node.closed.contains(&id).then_some(None),
-                Err(_) => Some(None),
+            .ask(move |node| {
+                loop {
+                    return match node.port.engine().read_frame(id) {
+                        Ok(Some(Frame::Names { names })) if names.is_empty() => continue,
+                        Ok(Some(frame)) => Some(Some(frame)),
+                        Ok(None) => node.closed.contains(&id).then_some(None),
+                        Err(_) => Some(None),
+                    };
+                }
             })
             .await
     }

@@ -49,6 +49,10 @@ impl Words for Grouped {
     fn differ(words: &[u32; 16]) -> bool {
         Plain::differ(words)
     }
+
+    fn gather(values: &[u64], places: &[u32; 16]) -> Option<[u64; 16]> {
+        Plain::gather(values, places)
+    }
 }
 
 /// A shard, a dictionary and what was dropped.
@@ -57,6 +61,8 @@ struct Rig {
     dictionary: Dictionary,
     dropped: Vec<DropReason>,
     folded: u64,
+    /// The row to follow of the next batch.
+    follow: Option<usize>,
 }
 
 impl Rig {
@@ -85,6 +91,7 @@ impl Rig {
             dictionary,
             dropped: Vec::new(),
             folded: 0,
+            follow: None,
         }
     }
 
@@ -96,7 +103,7 @@ impl Rig {
             radio,
             times: Times::new(sent_us, now_us),
             now_us,
-            follow: None,
+            follow: self.follow,
             drop_row: |reason| dropped.push(reason),
         };
         self.folded += match way {
@@ -123,6 +130,7 @@ impl Rig {
             self.folded,
             self.dropped.clone(),
             self.shard.clients(),
+            self.shard.followed(),
             lines,
             ids,
         )
@@ -210,6 +218,53 @@ proptest! {
                 let batch = decode(&bytes).unwrap();
                 rig.take_in(way, &batch, *radio, now_us - late_us, now_us);
             }
+            told.push(rig.told());
+        }
+        for other in &told[1..] {
+            prop_assert_eq!(&told[0], other);
+        }
+    }
+
+    /// Few clients, so that a row mostly comes after or before others of its client in its group of
+    /// sixteen: each is followed by the time at which it was heard itself.
+    #[test]
+    fn a_row_is_followed_to_its_fix_also_among_others_of_its_client(
+        datagrams in prop::collection::vec(
+            (
+                prop::collection::vec(
+                    (1u64..5, any::<bool>(), -90i8..=-40, 0u64..1_500)
+                        .prop_map(|(client, short, rssi_dbm, age_ms)| {
+                            (client, short, Some(rssi_dbm), age_ms, Kind::Data)
+                        }),
+                    5..60,
+                ),
+                any::<prop::sample::Index>(),
+            ),
+            1..6,
+        ),
+        fresh in any::<bool>(),
+    ) {
+        let mut told = Vec::new();
+        let mut expected = Vec::new();
+        for (number, (rows, follow)) in (0..).zip(&datagrams) {
+            let (full, short): (Vec<&Told>, Vec<&Told>) = rows.iter().partition(|row| !row.1);
+            let in_order: Vec<_> = full.into_iter().chain(short).collect();
+            let (client, _, _, age_ms, _) = *follow.get(&in_order);
+            expected.push((*client, BEGAN + number * 1_000 - 1_000 * age_ms));
+        }
+        expected.sort_unstable();
+        for way in [Way::Slowly, Way::Plainly, Way::Grouped, Way::Widely] {
+            let mut rig = Rig::new();
+            // Short ids that were not used in this second are looked up one by one.
+            let later_us = if fresh { 0 } else { 2 * SECOND };
+            for (number, (rows, follow)) in (0..).zip(&datagrams) {
+                let sent_us = BEGAN + number * 1_000;
+                let bytes = datagram(rows, sent_us);
+                let batch = decode(&bytes).unwrap();
+                rig.follow = Some(follow.index(rows.len()));
+                rig.take_in(way, &batch, 3, sent_us, sent_us + later_us);
+            }
+            prop_assert_eq!(rig.shard.followed(), expected.clone(), "{:?}", way);
             told.push(rig.told());
         }
         for other in &told[1..] {
