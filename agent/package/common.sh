@@ -29,10 +29,10 @@ need() {
   exit 3
 }
 
-# The features of an agent on an access point: every source of Wi-Fi, none of the sources for tests
-# (pcap, replay, synthetic), no log lines of level trace, and no Bluetooth unless TRILOBITE_FEATURES
-# asks for it.
-features=${TRILOBITE_FEATURES:-monitor,nl80211,hostapd,ubus,no-trace}
+# The features of an agent on an access point: every source of Wi-Fi, `decode` and `privacy`, none of the
+# sources for tests (replay, synthetic), no log lines of level trace, no Bluetooth unless
+# TRILOBITE_FEATURES asks for it.
+features=${TRILOBITE_FEATURES:-monitor,nl80211,hostapd,ubus,pcap,no-trace}
 
 # target_of NAME: sets triple (Rust's name), ziglang (zig's) and qemu (emulator and its options) by
 # short name.
@@ -72,11 +72,30 @@ scratch_folder() {
   trap 'exit 1' HUP INT TERM
 }
 
-# pack FOLDER TO.tar.gz: the same bytes for the same files, whoever packs them and whenever.
-pack() {
+# archive FOLDER: the same bytes for the same files, whoever packs them and whenever.
+archive() {
   tar --version 2>/dev/null | grep -q 'GNU tar' || { say "needs GNU tar; Debian's package tar brings it"; exit 3; }
   tar -C "$1" --format=ustar --sort=name --mtime="@${SOURCE_DATE_EPOCH:-0}" \
-    --owner=0 --group=0 --numeric-owner -cf - . | gzip -9n >"$2"
+    --owner=0 --group=0 --numeric-owner -cf - .
+}
+
+# pack FOLDER TO.tar.gz: quickly.
+pack() {
+  archive "$1" | gzip -9n >"$2"
+}
+
+# pack_small FOLDER TO.tar.gz: as small as gzip's format allows, which is all that opkg reads. The
+# same zopfli makes the same bytes; without one the package is 4 % larger.
+pack_small() {
+  zopfli=$(command -v zopfli || echo "$cross/system/usr/bin/zopfli")
+  if [ ! -x "$zopfli" ]; then
+    say "no zopfli here, so $(basename -- "$2") will be larger; run agent/package/toolchain, or install Debian's package zopfli"
+    pack "$1" "$2"
+    return
+  fi
+  archive "$1" >"$2.tar"
+  "$zopfli" -c "$2.tar" >"$2"
+  rm -f "$2.tar"
 }
 
 # What packages say of themselves.

@@ -13,7 +13,7 @@ mod ble;
 mod capture;
 mod change;
 mod error;
-mod hint;
+pub(crate) mod hint;
 #[cfg(feature = "hostapd")]
 mod hostapd;
 #[cfg(feature = "monitor")]

@@ -3,8 +3,9 @@
 mod readers;
 
 use wire::frame::{Clock, Counted, PseudonymKey, RadioHello};
-use wire::{ClientId, ClientName};
+use wire::{AccessPoint, ClientId, ClientName};
 
+use crate::address::Address;
 use crate::batcher::Batcher;
 use crate::coalesce::Coalescer;
 use crate::limits::{DRAIN_OBSERVATIONS_MAX, LOOK_INTERVAL_MAX, RECORDING_SKEW_OBSERVATIONS_MAX};
@@ -47,6 +48,8 @@ pub(crate) struct Intake {
     clock: Clock,
     radios: Vec<RadioHello>,
     has_key: bool,
+    /// Networks of the site's access points that the node told of: for sources that come later.
+    told: Vec<Address>,
     errors: Vec<SourceError>,
     /// Made when the first source shows a descriptor.
     poller: Option<Poller>,
@@ -84,6 +87,7 @@ impl Intake {
             clock,
             radios,
             has_key: false,
+            told: Vec::new(),
             errors: Vec::new(),
             poller: None,
             coalescer: None,
@@ -103,6 +107,9 @@ impl Intake {
         let radios = radios_with(self.radios.clone(), &sources)?;
         let more = radios.len() > self.radios.len();
         self.sources = readers(sources, &radios);
+        for reader in &mut self.sources {
+            reader.source.handle_access_points(&self.told);
+        }
         self.radios = radios;
         self.stage.set_radios(&self.radios);
         Ok(more)
@@ -200,6 +207,14 @@ impl Intake {
     pub(crate) fn handle_key(&mut self, key: &PseudonymKey) {
         self.stage.set_key(key);
         self.has_key = true;
+    }
+
+    /// These are the site's access points, as the node tells; those told before are forgotten.
+    pub(crate) fn handle_access_points(&mut self, told: &[AccessPoint]) {
+        self.told = self.stage.set_told_access_points(told);
+        for reader in &mut self.sources {
+            reader.source.handle_access_points(&self.told);
+        }
     }
 
     /// The clock that stamps observations: everything heard before it has been given out.

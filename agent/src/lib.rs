@@ -82,6 +82,7 @@ pub mod config;
 #[cfg(feature = "pcap")]
 pub mod decode;
 pub mod enrol;
+pub mod log;
 #[cfg(feature = "pcap")]
 pub mod preview;
 

@@ -9,7 +9,8 @@ mod rules;
 use std::collections::{HashMap, HashSet};
 
 use wire::frame::{Counted, PseudonymKey, RadioHello};
-use wire::{ApName, ClientId, ClientName, Kind, Observation};
+use wire::limits::WELCOME_BSSIDS_MAX;
+use wire::{AccessPoint, ApName, ClientId, ClientName, Kind, Observation};
 
 use crate::address::Address;
 use crate::pseudonym::{Pseudonymiser, named_client_id};
@@ -71,6 +72,9 @@ pub struct Stage {
     named: HashMap<Address, ClientId>,
     names: Vec<(ClientId, ClientName)>,
     access_points: HashMap<Address, ClientId>,
+    /// Those that the node told of. A node must not get at a client by calling it an access point, so
+    /// they count for what only an access point sends, and never against the rules.
+    told_access_points: HashMap<Address, ClientId>,
     /// The access point of each of the agent's radios.
     radios: Vec<Option<ClientId>>,
     pseudonymiser: Option<Pseudonymiser>,
@@ -91,6 +95,7 @@ impl Stage {
             named: HashMap::new(),
             names: Vec::new(),
             access_points: HashMap::new(),
+            told_access_points: HashMap::new(),
             radios: Vec::new(),
             pseudonymiser: None,
             counters: Counters::default(),
@@ -134,6 +139,22 @@ impl Stage {
             .collect();
     }
 
+    /// These are further access points of the site, as the node tells; those told before are
+    /// forgotten. Their networks.
+    pub fn set_told_access_points(&mut self, told: &[AccessPoint]) -> Vec<Address> {
+        self.told_access_points.clear();
+        for AccessPoint { ap, bssids } in told.iter().take(WELCOME_BSSIDS_MAX) {
+            let Some(ap) = access_point_id(ap) else {
+                continue;
+            };
+            let addresses = bssids.iter().map(|bssid| Address::new(bssid.0));
+            let individual = addresses.filter(|address| !address.is_group());
+            self.told_access_points
+                .extend(individual.map(|address| (address, ap)));
+        }
+        self.told_access_points.keys().copied().collect()
+    }
+
     /// Uses the key of a period from now on and forgets the one before.
     pub fn set_key(&mut self, key: &PseudonymKey) {
         self.pseudonymiser = Some(Pseudonymiser::new(key));
@@ -151,8 +172,8 @@ impl Stage {
                 self.admit_strength(&heard)?;
                 (client, heard.kind, false)
             }
-            Transmitter::Address(address) => match self.access_points.get(&address) {
-                Some(&ap) => (
+            Transmitter::Address(address) => match self.access_point(&address, heard.kind) {
+                Some(ap) => (
                     self.admit_access_point(ap, heard.radio)?,
                     Kind::Beacon,
                     false,
@@ -196,6 +217,19 @@ impl Stage {
         if let Some(crowd) = &mut self.crowd {
             crowd.close(clock_us);
         }
+    }
+
+    /// Which of the site's access points sent it.
+    fn access_point(&self, address: &Address, kind: Kind) -> Option<ClientId> {
+        let configured = self.access_points.get(address).copied();
+        if configured.is_some() || kind != Kind::Beacon {
+            return configured;
+        }
+        let told = self.told_access_points.get(address).copied()?;
+        let spared = self.opted_out.contains(address)
+            || self.deny.contains(address)
+            || self.named.contains_key(address);
+        (!spared).then_some(told)
     }
 
     fn admit_strength(&mut self, heard: &Heard) -> Option<()> {

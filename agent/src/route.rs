@@ -49,11 +49,10 @@ fn split(text: &str) -> Option<(&str, u16)> {
     let bare = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    match bare {
-        Some(bare) => Some((bare, port)),
-        None if host.contains([':', '[', ']', '/', ' ']) => None,
-        None => Some((host, port)),
-    }
+    let plain = bare.unwrap_or(host);
+    // Brackets are for addresses with colons, and for nothing else.
+    let sound = bare.is_some() == plain.contains(':') && !plain.contains(['[', ']', '/', ' ']);
+    sound.then_some((plain, port))
 }
 
 /// Why a redirect is not followed.
@@ -165,6 +164,15 @@ mod tests {
         ] {
             assert!(bad.parse::<NodeAddress>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn brackets_hold_addresses_with_colons_only() {
+        for bad in ["[[\u{e}D1]:54339", "[a]:1", "[]:1", "[:: 1]:1", "[::1]]:1"] {
+            assert!(bad.parse::<NodeAddress>().is_err(), "{bad:?}");
+        }
+        let mut route = route(&["a:1"]);
+        assert!(route.handle_redirect("[]:5").is_err());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use wire::batch::BATCH_VERSION;
 use wire::frame::{Clock, Counted, Counters, Hello, PseudonymKey, RadioHello, Report, SessionEnd};
-use wire::{ClientId, ClientName, Frame, Session};
+use wire::{AccessPoint, ClientId, ClientName, Frame, Session};
 
 use crate::batcher::Batcher;
 use crate::counters;
@@ -30,6 +30,8 @@ use crate::limits::{NAMES_PER_FRAME_MAX, REPORT_INTERVAL_MIN};
 pub enum Order {
     /// Use this key for pseudonyms from now on, and forget the one before.
     UseKey(PseudonymKey),
+    /// These are the site's access points that may be heard; those told before are forgotten.
+    KnowAccessPoints(Vec<AccessPoint>),
     /// The session began: batches may be sent.
     Begin(Session),
     /// Close, and connect there instead; an empty host means the same host.
@@ -153,6 +155,8 @@ impl AgentSession {
                 batcher.handle_short_ids(welcome.short_ids, clock_us);
                 self.orders
                     .push_back(Order::UseKey(welcome.configure.pseudonym_key));
+                self.orders
+                    .push_back(Order::KnowAccessPoints(welcome.access_points));
                 self.orders.push_back(Order::Begin(welcome.session));
             }
             (Frame::Configure(configure), State::Open { .. }) => {

@@ -107,8 +107,10 @@ pub trait Source: Send {
         out: &mut dyn FnMut(Heard),
     ) -> Result<Drained, SourceError>;
 
-    /// The clock that stamps what this source gives out.
-    fn clock(&self) -> Clock;
+    /// The clock that stamps what this source gives out: the agent's own, if it hears what is on air.
+    fn clock(&self) -> Clock {
+        Clock::Monotonic
+    }
 
     /// In that clock: everything heard before it has been given out.
     fn watermark_us(&self) -> u64;
@@ -116,8 +118,15 @@ pub trait Source: Send {
     /// The radios of this source, as [`Heard::radio`] counts them.
     fn radios(&self) -> &[RadioHello];
 
-    /// The clients that this source knows by name.
-    fn names(&self) -> Vec<(ClientId, ClientName)>;
+    /// The clients that this source knows by name; who hears addresses knows none.
+    fn names(&self) -> Vec<(ClientId, ClientName)> {
+        Vec::new()
+    }
+
+    /// Networks of the site's own access points, as the node tells: what they send as access points
+    /// is given out from now on, beside that of those in the configuration. They replace those told
+    /// before. Of no use to a source that hears no access points.
+    fn handle_access_points(&mut self, _told: &[Address]) {}
 
     /// Cumulative counters since the source was made.
     fn health(&self) -> SourceHealth;

@@ -28,6 +28,7 @@ pub mod limits;
 pub mod line;
 mod machine;
 pub mod moment;
+mod neighbours;
 pub mod outlet;
 pub mod pipeline;
 mod probe;

@@ -9,12 +9,13 @@ use locate::Model;
 use site::Site;
 use wire::batch::Batch;
 use wire::frame::{Hello, Report};
-use wire::{AgentName, Session, SiteName};
+use wire::{AccessPoint, AgentName, Session, SiteName};
 
 use crate::books::DropReason;
 use crate::ledger::{Ledger, SessionKey};
 use crate::limits::{LINES_PER_TICK_MAX, SOLVES_PER_TICK_MAX};
 use crate::line::Line;
+use crate::neighbours;
 use crate::outlet::{FixQueue, Outlet};
 use crate::question::{AskError, Question};
 use crate::recorded::Recorded;
@@ -86,6 +87,8 @@ pub struct Opened {
     pub unknown_radios: Vec<String>,
     /// An older session of the same agent that this one replaces: close its connection.
     pub replaces: Option<SessionKey>,
+    /// The site's access points that the agent may hear.
+    pub access_points: Vec<AccessPoint>,
 }
 
 impl Worker {
@@ -154,6 +157,7 @@ impl Worker {
             key,
             unknown_radios,
             replaces,
+            access_points: neighbours::access_points(&self.sites[shard].site, agent),
         })
     }
 

@@ -1,4 +1,4 @@
-//! The control stream: few, small, reliable frames in both directions.
+//! The agent's end of the control stream: few, small, reliable frames in both directions.
 
 use quinn::{ReadError, RecvStream, SendStream, WriteError};
 use wire::Frame;
@@ -45,14 +45,14 @@ impl ControlReader {
         }
     }
 
-    /// The next frame, or `None` when the other end has finished.
+    /// The node's next frame, or `None` when the other end has finished.
     ///
     /// Nothing is lost when the future is dropped before it is ready.
     /// # Errors
     /// [`ControlError`]; after [`FrameError::Malformed`] the next frame can still be read.
     pub async fn read(&mut self) -> Result<Option<Frame>, ControlError> {
         loop {
-            if let Some(frame) = self.frames.poll_frame()? {
+            if let Some(frame) = self.frames.poll_frame_of_node()? {
                 return Ok(Some(frame));
             }
             match self

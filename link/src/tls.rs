@@ -29,7 +29,6 @@ pub(crate) use patience::Patient;
 
 use agent_verifier::AgentVerifier;
 use newcomer::{DoorResolver, PinVerifier};
-use node_verifier::NodeVerifier;
 
 /// The protocol that both ends must name in the handshake.
 pub const ALPN: &[u8] = b"trilobite/1";
@@ -91,7 +90,7 @@ pub(crate) fn node_config(credentials: &NodeCredentials, verdict: &Arc<Verdict>)
 
 /// The agent's side of its handshakes.
 pub(crate) fn agent_config(credentials: &AgentCredentials) -> ClientConfig {
-    let verifier = NodeVerifier::new(credentials.node.clone(), credentials.not_before);
+    let verifier = credentials.node_verifier(credentials.not_before);
     let mut config = ClientConfig::builder_with_provider(credentials.provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("ring has TLS 1.3 suites")

@@ -39,6 +39,7 @@ pub(crate) fn site(
                     tx_power_dbm: 18.0,
                 })
                 .collect(),
+            bssids: Vec::new(),
         });
     Site {
         id: "example".into(),

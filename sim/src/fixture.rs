@@ -58,6 +58,7 @@ pub(crate) fn anchors(places: &[(u8, f64, f64)], bands: &[Band]) -> Vec<Anchor> 
                 tx_power_dbm: 20.0,
             })
             .collect(),
+        bssids: Vec::new(),
     };
     places.iter().enumerate().map(anchor).collect()
 }

@@ -127,6 +127,28 @@ pub struct Anchor {
     pub position: Point3<f64>,
     /// Its radios; at least one, each band at most once.
     pub radios: Vec<Radio>,
+    /// Addresses of its networks on air, as far as the file names them: no other anchor has them.
+    pub bssids: Vec<Bssid>,
+}
+
+/// Address of an access point's network on air, in the order in which it travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bssid(pub [u8; 6]);
+
+impl Bssid {
+    /// Reads an address such as `00:00:5e:00:53:aa`; `None` for anything else, and for the address of
+    /// a group.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut octets = [0; 6];
+        let mut pairs = text.split([':', '-']);
+        for octet in &mut octets {
+            let pair = pairs.next().filter(|pair| pair.len() == 2)?;
+            let is_hex = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
+            *octet = u8::from_str_radix(pair, 16).ok().filter(|_| is_hex)?;
+        }
+        let is_group = octets[0] & 0x01 != 0;
+        (pairs.next().is_none() && !is_group).then_some(Self(octets))
+    }
 }
 
 /// One transmitter-receiver of an AP.

@@ -3,6 +3,7 @@
 //! The format is described in `FORMAT.md` of this crate.
 
 mod anchor;
+mod bssids;
 mod floor;
 mod numbering;
 mod polygon;

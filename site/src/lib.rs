@@ -58,7 +58,8 @@ mod reader;
 pub mod slab;
 
 pub use building::{
-    Anchor, Band, Floor, FloorIndex, Propagation, Radio, RadioIndex, Site, Slab, Stairs, Wall, Zone,
+    Anchor, Band, Bssid, Floor, FloorIndex, Propagation, Radio, RadioIndex, Site, Slab, Stairs,
+    Wall, Zone,
 };
 pub use calibration::{
     Calibration, Kernel, RadioModel, RadioShadow, RangeModel, RegionScale, Regions, Shadow,

@@ -34,6 +34,9 @@ pub const SURVEYED_PLACES_MAX: usize = 2_000;
 /// Points of one wall path.
 pub const WALL_POINTS_MAX: usize = 1_000;
 
+/// Networks of one anchor: three radios with sixteen each, and some to spare.
+pub const BSSIDS_MAX: usize = 64;
+
 /// Bytes of an id: a site or agent name must fit into a DNS label of a certificate.
 pub const ID_BYTES_MAX: usize = 63;
 

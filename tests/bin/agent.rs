@@ -1,7 +1,5 @@
 //! The agent as a process of its own, for tests that kill it.
 
-use clap::Parser;
-
 fn main() -> std::process::ExitCode {
     agent::cli::run(agent::cli::Cli::parse())
 }

@@ -114,7 +114,7 @@ fn a_device_with_a_token_becomes_an_agent_that_is_heard() {
 fn an_answer_that_was_lost_is_given_again_even_by_a_node_that_died() {
     let folder = Folder::new();
     let_agents_enrol(&folder);
-    let node = NodeProcess::start(&folder);
+    let mut node = NodeProcess::start(&folder);
     let token = token(&folder, "hall-01");
     check_granted(&enroll(&folder, &token, "device", &[]));
     node.process.kill();

@@ -3,7 +3,9 @@
 
 mod archive;
 mod feed;
+mod figures;
 mod init;
+mod small;
 
 use std::fs;
 use std::path::{Path, PathBuf};

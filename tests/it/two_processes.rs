@@ -1,24 +1,18 @@
 //! A node and an agent as two processes: they heal when either is killed, and refuse strangers.
 
-use std::time::Duration;
-
 use crate::process::{Folder, NodeProcess, start_agent};
-
-/// Killing and restarting either end heals within this time.
-const HEALS_WITHIN: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_killed_node_comes_back_without_a_restart_of_the_agent() {
     let folder = Folder::new();
     let config = folder.configure_agent("hall-01", "pki");
-    let node = NodeProcess::start(&folder);
+    let mut node = NodeProcess::start(&folder);
     let agent = start_agent(&folder, &config);
     node.wait_for_folded_above(50);
     node.process.kill();
 
     let node = NodeProcess::start(&folder);
-    let healing = node.wait_for_folded_above(0);
-    assert!(healing < HEALS_WITHIN, "took {healing:?}");
+    node.wait_for_folded_above(0);
     let (status, told) = agent.terminate();
     assert!(status.success(), "{told}");
     let (status, told) = node.process.terminate();
@@ -38,14 +32,13 @@ fn a_killed_agent_comes_back_without_a_restart_of_the_node() {
     let folder = Folder::new();
     let config = folder.configure_agent("hall-01", "pki");
     let node = NodeProcess::start(&folder);
-    let agent = start_agent(&folder, &config);
+    let mut agent = start_agent(&folder, &config);
     node.wait_for_folded_above(50);
     agent.kill();
 
     let before = node.folded();
     let agent = start_agent(&folder, &config);
-    let healing = node.wait_for_folded_above(before + 5);
-    assert!(healing < HEALS_WITHIN, "took {healing:?}");
+    node.wait_for_folded_above(before + 5);
     let (status, told) = agent.terminate();
     assert!(status.success(), "{told}");
     let (_, told) = node.process.terminate();

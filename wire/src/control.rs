@@ -3,7 +3,7 @@
 //! Each frame is preceded by its length in bytes as a big-endian `u32`.
 
 use crate::envelope::{self, LENGTH_BYTES};
-use crate::frame::Frame;
+use crate::frame::{Frame, from_node};
 use crate::limits::{FRAME_BUFFER_BYTES_MAX, FRAME_BYTES_MAX};
 
 /// A frame would be longer than [`FRAME_BYTES_MAX`].
@@ -77,6 +77,22 @@ impl FrameReader {
     /// # Errors
     /// [`FrameError`]; all but [`FrameError::Malformed`] are repeated for ever.
     pub fn poll_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        self.poll(|body| envelope::parse(body))
+    }
+
+    /// The same for an agent, which takes frames of a node only: others are [`Frame::Unknown`]. A
+    /// program that calls nothing else holds no code for reading those others.
+    ///
+    /// # Errors
+    /// As [`FrameReader::poll_frame`].
+    pub fn poll_frame_of_node(&mut self) -> Result<Option<Frame>, FrameError> {
+        self.poll(from_node::parse)
+    }
+
+    fn poll(
+        &mut self,
+        parse: fn(&[u8]) -> Result<Frame, String>,
+    ) -> Result<Option<Frame>, FrameError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -90,7 +106,7 @@ impl FrameReader {
         let Some(body) = rest.get(..length) else {
             return Ok(None);
         };
-        let frame = envelope::parse(body).map_err(FrameError::Malformed);
+        let frame = parse(body).map_err(FrameError::Malformed);
         self.consumed += LENGTH_BYTES + length;
         frame.map(Some)
     }

@@ -36,7 +36,7 @@ impl std::fmt::Debug for EnrolRequest {
 }
 
 /// What the node answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EnrolAnswer {
@@ -50,7 +50,6 @@ pub enum EnrolAnswer {
         reason: String,
     },
     /// An answer of a later version.
-    #[serde(other)]
     Unknown,
 }
 
@@ -138,7 +137,20 @@ impl EnrolAnswer {
     /// # Errors
     /// [`MessageError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, MessageError> {
-        parse(bytes, ENROL_ANSWER_BYTES_MAX)
+        #[derive(Deserialize)]
+        struct Denied {
+            why: Denial,
+            reason: String,
+        }
+        let body = body(bytes, ENROL_ANSWER_BYTES_MAX)?;
+        let answer = || match envelope::type_of(body)? {
+            "granted" => envelope::parse(body).map(Self::Granted),
+            "denied" => {
+                envelope::parse(body).map(|Denied { why, reason }| Self::Denied { why, reason })
+            }
+            _ => Ok(Self::Unknown),
+        };
+        answer().map_err(MessageError::Malformed)
     }
 }
 
@@ -150,6 +162,11 @@ fn encode(message: &impl Serialize, bytes_max: usize) -> Result<Vec<u8>, Message
 }
 
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], bytes_max: usize) -> Result<T, MessageError> {
+    envelope::parse(body(bytes, bytes_max)?).map_err(MessageError::Malformed)
+}
+
+/// What the length in front announces, which must be all there is.
+fn body(bytes: &[u8], bytes_max: usize) -> Result<&[u8], MessageError> {
     let wrong_length = MessageError::Length { bytes: bytes.len() };
     let Some((length, body)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
         return Err(wrong_length);
@@ -157,7 +174,7 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8], bytes_max: usize) -> Result<T,
     if bytes.len() > bytes_max || u32::from_be_bytes(*length) as usize != body.len() {
         return Err(wrong_length);
     }
-    envelope::parse(body).map_err(MessageError::Malformed)
+    Ok(body)
 }
 
 #[cfg(test)]

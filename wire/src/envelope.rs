@@ -36,6 +36,16 @@ pub(crate) fn append(
     }
 }
 
+/// What the map's key `type` says.
+pub(crate) fn type_of(bytes: &[u8]) -> Result<&str, String> {
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(rename = "type")]
+        is: &'a str,
+    }
+    parse(bytes).map(|typed: Typed<'_>| typed.is)
+}
+
 /// Reads a map that fills `bytes`; the error says what is wrong in one short printable line.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     // serde would also take an array for a tagged enum; the format has maps only.

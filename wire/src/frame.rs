@@ -4,9 +4,12 @@
 //! that versions can live together. On the stream each frame is preceded by its length in bytes as
 //! a big-endian `u32`, at most [`FRAME_BYTES_MAX`](crate::limits::FRAME_BYTES_MAX).
 
+pub(crate) mod from_node;
+
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
+use crate::access_point::AccessPoint;
 use crate::id::{AgentName, ApName, ClientId, ClientName, Session};
 use crate::limits::RADIOS_MAX;
 
@@ -134,6 +137,14 @@ pub struct Welcome {
     /// The node's clock in Unix seconds, for a device that has none; 0 from a node that does not tell.
     #[serde(default)]
     pub time_unix_s: u64,
+    /// The site's own access points that this agent may hear, its own among them: what they send
+    /// goes out under their names. None from a node that does not tell.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::access_point::within_limit"
+    )]
+    pub access_points: Vec<AccessPoint>,
 }
 
 /// What short ids stand for: `first + i` for `clients[i]`, from now on and in this session only.

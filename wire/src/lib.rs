@@ -48,6 +48,7 @@
 //! # Ok::<(), batch::DecodeError>(())
 //! ```
 
+pub mod access_point;
 pub mod batch;
 pub mod control;
 pub mod enrol;
@@ -62,6 +63,7 @@ mod client_ids;
 mod envelope;
 mod short_bytes;
 
+pub use access_point::{AccessPoint, Bssid};
 pub use batch::Batch;
 pub use frame::Frame;
 pub use id::{AgentName, ApName, ClientId, ClientName, Session, SiteName, named_client_id};

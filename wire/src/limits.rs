@@ -19,6 +19,11 @@ pub const BATCH_BYTES_MAX: usize = 1_400;
 /// Most radios of one agent: an index must fit a byte. A `hello` with more is refused.
 pub const RADIOS_MAX: usize = 255;
 
+/// Most networks of access points that `welcome` names, and most access points: their names at their
+/// longest fit a frame, and an agent hears far fewer. A `welcome` with more is malformed; a node names
+/// those that are nearest to the agent.
+pub const WELCOME_BSSIDS_MAX: usize = 512;
+
 /// Longest entry of a recording in bytes: what fits a control frame fits a recording. A longer one
 /// is not written, and ends the reading, since a damaged length must not fill the memory.
 pub const ENTRY_BYTES_MAX: usize = FRAME_BYTES_MAX;
@@ -40,6 +45,7 @@ pub const NESTING_MAX: usize = 16;
 
 // A full `define` fits a frame, a token and a signing request an enrolment, a datagram with its envelope an entry, and a whole frame fits a reader's buffer.
 const _: () = assert!(DEFINE_CLIENTS_MAX * size_of::<u64>() + 256 <= FRAME_BYTES_MAX);
+const _: () = assert!(WELCOME_BSSIDS_MAX * (63 + 32) + 1_024 <= FRAME_BYTES_MAX);
 const _: () = assert!(SIGNING_REQUEST_BYTES_MAX + 256 <= ENROL_REQUEST_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX + 256 <= ENTRY_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX + size_of::<u32>() <= FRAME_BUFFER_BYTES_MAX);

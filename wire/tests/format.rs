@@ -8,7 +8,7 @@ use wire::frame::{
     RadioHello, Report, Welcome,
 };
 use wire::recording::{Entry, Recorder, RecordingReader};
-use wire::{ClientId, ClientName, Frame, Kind, Observation, Range, Session};
+use wire::{AccessPoint, Bssid, ClientId, ClientName, Frame, Kind, Observation, Range, Session};
 
 const FORMAT: &str = include_str!("../FORMAT.md");
 
@@ -203,6 +203,30 @@ fn frames() {
             },
             short_ids: 16_384,
             time_unix_s: 1_795_000_000,
+            access_points: Vec::new(),
+        }),
+    );
+    check_frame(
+        "welcome-with-access-points",
+        Frame::Welcome(Welcome {
+            session: Session(7),
+            agent: "ap-03".parse().expect("a name"),
+            report_interval_ms: 1_000,
+            configure: Configure {
+                pseudonym_key: PseudonymKey {
+                    period: 20_777,
+                    key,
+                },
+            },
+            short_ids: 0,
+            time_unix_s: 0,
+            access_points: vec![AccessPoint {
+                ap: "ap-04".parse().expect("a name"),
+                bssids: vec![
+                    Bssid([0x00, 0x00, 0x5e, 0x00, 0x53, 0xaa]),
+                    Bssid([0x00, 0x00, 0x5e, 0x00, 0x53, 0xab]),
+                ],
+            }],
         }),
     );
     let counters = Counters {
@@ -338,6 +362,7 @@ fn every_example_is_checked_and_the_python_loop_is_the_tested_one() {
         "batch-with-short-rows",
         "hello",
         "welcome",
+        "welcome-with-access-points",
         "report",
         "counted",
         "names",

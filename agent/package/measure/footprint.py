@@ -33,7 +33,7 @@ def steady(stand, program, rate, seconds):
     after = Use(process)
     books = stand.stop_agent(process)
     cpu_ms, passed_s = after.cpu_ms - before.cpu_ms, after.at - before.at
-    per_thousand = f"{cpu_ms / sent * 1000:.2f}" if sent else "–"
+    per_thousand = f"{cpu_ms / sent * 1000:.2f}" if sent else "idle"
     print(
         f"| {rate:,} | {sent / passed_s:,.0f} | {after.rss_kib:,} | {after.anon_kib:,} "
         f"| {cpu_ms / passed_s:.2f} | {per_thousand} | {after.threads} "

@@ -4,23 +4,44 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::line::{Line, Misuse, Takes};
 use super::{FAILED, MISUSED, fail};
 use crate::capture::CaptureError;
 use crate::decode::{Addresses, DecodeCounters, DecodeError, Format, decode_file};
 
-#[derive(Debug, clap::Args)]
+pub(super) const HELP: &str = "\
+Shows what a Wi-Fi capture holds, without sending anything.
+
+Usage: trilobite-agent decode [--tsv] [--show-addresses] FILE
+
+  FILE              the capture: pcap or pcapng with radiotap headers, plain or gzip
+
+Options:
+  --tsv             print one row per frame, values separated by tabs, instead of a summary
+  --show-addresses  print real addresses instead of throw-away pseudonyms; the output is personal
+                    data then
+";
+
+pub(super) const TAKES: Takes = Takes {
+    options: &[("--tsv", None), ("--show-addresses", None)],
+    word: Some("FILE"),
+};
+
+#[derive(Debug)]
 pub(super) struct DecodeArgs {
-    /// The capture: pcap or pcapng with radiotap headers, plain or gzip.
-    #[arg(value_name = "FILE")]
     file: PathBuf,
-
-    /// Print one row per frame, values separated by tabs, instead of a summary.
-    #[arg(long)]
     tsv: bool,
-
-    /// Print real addresses instead of throw-away pseudonyms. The output is personal data then.
-    #[arg(long)]
     show_addresses: bool,
+}
+
+impl DecodeArgs {
+    pub(super) fn read(mut line: Line) -> Result<Self, Misuse> {
+        Ok(Self {
+            tsv: line.has("--tsv"),
+            show_addresses: line.has("--show-addresses"),
+            file: line.word("FILE, a capture,")?,
+        })
+    }
 }
 
 pub(super) fn decode(args: &DecodeArgs) -> ExitCode {

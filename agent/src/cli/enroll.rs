@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use wire::enrol::{Fingerprint, JoinToken, TokenError};
 
-use super::{FAILED, MISUSED, fail};
+use super::line::{Line, Misuse, Takes, missing};
+use super::{FAILED, MISUSED, fail, from_environment};
 use crate::enrol::Enrolment;
 use crate::route::NodeAddress;
 
@@ -15,12 +16,6 @@ use crate::route::NodeAddress;
 #[derive(Clone)]
 struct TokenText(String);
 
-impl From<String> for TokenText {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
 impl fmt::Debug for TokenText {
     /// Hides the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,39 +23,63 @@ impl fmt::Debug for TokenText {
     }
 }
 
-#[derive(Debug, clap::Args)]
+pub(super) const HELP: &str = "\
+Makes this device an agent: makes its key, gets its certificate from a node, stores both.
+
+\"trilobite token join\", where the node runs, prints this command with everything in it. The key
+never leaves the device. If the answer is lost, the same command may be repeated.
+
+Usage: trilobite-agent enroll --node HOST:PORT --token TOKEN [OPTIONS]
+
+Options:
+  --node HOST:PORT      the node
+  --token TOKEN         the join token; better in TRILOBITE_JOIN_TOKEN where others can list
+                        processes
+  --ca-fingerprint HEX  SHA-256 of the authority's certificate, where the token does not have it
+  --server-name NAME    the name in the node's certificate, where it is not the host of --node
+  --out DIR             folder for agent.key, agent.pem and ca.pem; made when missing [default: .]
+  --write-config FILE   write a first agent.toml here instead of showing what to put into it
+";
+
+pub(super) const TAKES: Takes = Takes {
+    options: &[
+        ("--node", Some("HOST:PORT")),
+        ("--token", Some("TOKEN")),
+        ("--ca-fingerprint", Some("HEX")),
+        ("--server-name", Some("NAME")),
+        ("--out", Some("DIR")),
+        ("--write-config", Some("FILE")),
+    ],
+    word: None,
+};
+
+#[derive(Debug)]
 pub(super) struct EnrollArgs {
-    /// The node.
-    #[arg(long, value_name = "HOST:PORT")]
     node: NodeAddress,
-
-    /// The join token; better in TRILOBITE_JOIN_TOKEN where others can list processes.
-    #[arg(
-        long,
-        env = "TRILOBITE_JOIN_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
     token: TokenText,
-
-    /// SHA-256 of the authority's certificate, where the token does not have it.
-    #[arg(long, value_name = "HEX")]
     ca_fingerprint: Option<Fingerprint>,
-
-    /// The name in the node's certificate, where it is not the host of --node.
-    #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
-
-    /// Folder for agent.key, agent.pem and ca.pem; made when missing.
-    #[arg(long, default_value = ".", value_name = "DIR")]
     out: PathBuf,
-
-    /// Write a first agent.toml here instead of showing what to put into it.
-    #[arg(long, value_name = "FILE")]
     write_config: Option<PathBuf>,
 }
 
 impl EnrollArgs {
+    pub(super) fn read(mut line: Line) -> Result<Self, Misuse> {
+        let node = line.value("--node")?;
+        let token = line.text("--token")?;
+        let token = token.or_else(|| from_environment("TRILOBITE_JOIN_TOKEN"));
+        let missing_token =
+            || missing("--token TOKEN, or TRILOBITE_JOIN_TOKEN in the environment,");
+        Ok(Self {
+            node: node.ok_or_else(|| missing("--node HOST:PORT"))?,
+            token: TokenText(token.ok_or_else(missing_token)?),
+            ca_fingerprint: line.value("--ca-fingerprint")?,
+            server_name: line.text("--server-name")?,
+            out: line.path("--out").unwrap_or_else(|| ".".into()),
+            write_config: line.path("--write-config"),
+        })
+    }
+
     fn enrolment(self) -> Result<Enrolment, TokenError> {
         let token: JoinToken = self.token.0.parse()?;
         Ok(Enrolment {
@@ -96,33 +115,27 @@ pub(super) fn enroll(args: EnrollArgs) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
 
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: EnrollArgs,
-    }
-
-    fn parse(token: &str) -> Line {
-        let line = ["enroll", "--node", "node.example:4433", "--token", token];
-        Line::try_parse_from(line).expect("a token is not judged here")
+    fn parse(token: &str) -> EnrollArgs {
+        let words = ["--node", "node.example:4433", "--token", token];
+        let (line, _) = Line::read(&mut words.map(Into::into).into_iter(), TAKES, false)
+            .expect("a token is not judged here");
+        EnrollArgs::read(line).expect("nor here")
     }
 
     #[test]
     fn a_mistyped_token_is_not_repeated() {
         let digits = "00112233445566778899aabbccddeeff";
         let right = parse(&format!("trilobite-join-{digits}"));
-        assert!(right.args.enrolment().is_ok());
+        assert!(right.enrolment().is_ok());
         for wrong in [
             format!("trilobite-join-{digits}0"),
             format!("rilobite-join-{digits}"),
         ] {
             let line = parse(&wrong);
             assert!(!format!("{line:?}").contains("00112233"), "{line:?}");
-            let error = line.args.enrolment().expect_err("mistyped").to_string();
+            let error = line.enrolment().expect_err("mistyped").to_string();
             assert!(error.contains("not a join token"), "{error}");
             assert!(!error.contains("00112233"), "{error}");
         }

@@ -4,21 +4,42 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::line::{Line, Misuse, Takes};
 use super::{FAILED, MISUSED, fail};
 use crate::capture::CaptureError;
 use crate::config::FileConfig;
 use crate::preview::{PreviewError, preview_file};
 use crate::privacy::Rules;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct PrivacyArgs {
-    /// The capture: pcap or pcapng with radiotap headers, plain or gzip.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+pub(super) const HELP: &str = "\
+Shows what of a Wi-Fi capture would leave this device, field by field, without sending it.
 
-    /// The configuration whose rules are asked; without it, those that hold by default.
-    #[arg(long, value_name = "FILE")]
+Usage: trilobite-agent privacy [--config FILE] FILE
+
+  FILE           the capture: pcap or pcapng with radiotap headers, plain or gzip
+
+Options:
+  --config FILE  the configuration whose rules are asked; without it, those that hold by default
+";
+
+pub(super) const TAKES: Takes = Takes {
+    options: &[("--config", Some("FILE"))],
+    word: Some("FILE"),
+};
+
+#[derive(Debug)]
+pub(super) struct PrivacyArgs {
+    file: PathBuf,
     config: Option<PathBuf>,
+}
+
+impl PrivacyArgs {
+    pub(super) fn read(mut line: Line) -> Result<Self, Misuse> {
+        Ok(Self {
+            config: line.path("--config"),
+            file: line.word("FILE, a capture,")?,
+        })
+    }
 }
 
 pub(super) fn privacy(args: &PrivacyArgs) -> ExitCode {

@@ -1,10 +1,11 @@
 //! `run`: the agent as a process, with signals, a supervisor, a status socket and limits.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::line::{Line, Misuse, Takes, missing};
 use super::{FAILED, MISUSED, fail};
 use crate::config::FileConfig;
 use crate::counters::Ledger;
@@ -16,7 +17,40 @@ use crate::system::supervisor::Supervisor;
 
 type AnyError = Box<dyn std::error::Error>;
 
-pub(super) fn run_agent(path: &Path) -> ExitCode {
+pub(super) const HELP: &str = "\
+Runs the agent until Ctrl-C, or until its sources have given out everything.
+
+On Ctrl-C or SIGTERM the agent sends what waits, has the node book its final counters and prints
+them on stderr. A second Ctrl-C ends it at once. On SIGHUP it reads the configuration again: rules
+hold at once, sources are opened again only if theirs changed, and a file that is not right changes
+nothing.
+
+Usage: trilobite-agent run --config FILE
+
+Options:
+  --config FILE  the configuration, in TOML or in UCI; agent.example.toml explains every key
+";
+
+pub(super) const TAKES: Takes = Takes {
+    options: &[("--config", Some("FILE"))],
+    word: None,
+};
+
+#[derive(Debug)]
+pub(super) struct RunArgs {
+    config: PathBuf,
+}
+
+impl RunArgs {
+    pub(super) fn read(mut line: Line) -> Result<Self, Misuse> {
+        let config = line.path("--config");
+        let config = config.ok_or_else(|| missing("--config FILE"))?;
+        Ok(Self { config })
+    }
+}
+
+pub(super) fn run_agent(args: &RunArgs) -> ExitCode {
+    let path = args.config.as_path();
     let (config, agent) = match prepare(path) {
         Ok(prepared) => prepared,
         Err(error) => return fail(MISUSED, &*error),

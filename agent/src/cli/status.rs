@@ -5,17 +5,38 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::FAILED;
+use super::line::{Line, Takes};
 use crate::status::{DEFAULT_SOCKET, Format, ask};
 
-#[derive(Debug, clap::Args)]
-pub(super) struct StatusArgs {
-    /// The agent's status socket, as its configuration names it under [status].
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    socket: PathBuf,
+pub(super) const HELP: &str = "\
+Shows how the agent on this device is doing: its link, sources, privacy counters and ledger.
 
-    /// Print one line of JSON instead of lines for people.
-    #[arg(long)]
+Usage: trilobite-agent status [--socket PATH] [--json]
+
+Options:
+  --socket PATH  the agent's status socket, as its configuration names it under [status]
+                 [default: /var/run/trilobite-agent.sock]
+  --json         print one line of JSON instead of lines for people
+";
+
+pub(super) const TAKES: Takes = Takes {
+    options: &[("--socket", Some("PATH")), ("--json", None)],
+    word: None,
+};
+
+#[derive(Debug)]
+pub(super) struct StatusArgs {
+    socket: PathBuf,
     json: bool,
+}
+
+impl StatusArgs {
+    pub(super) fn read(mut line: Line) -> Self {
+        let json = line.has("--json");
+        let socket = line.path("--socket");
+        let socket = socket.unwrap_or_else(|| DEFAULT_SOCKET.into());
+        Self { socket, json }
+    }
 }
 
 pub(super) fn status(args: &StatusArgs) -> ExitCode {

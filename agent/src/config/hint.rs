@@ -1,7 +1,7 @@
 //! What somebody may have meant who wrote something else.
 
 /// The one of these that is closest to a word, if one is close; a beginning of it is close.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let far = (word.chars().count() / 3).clamp(1, 3);
     let cost = |other: &str| match other.starts_with(word) && word.len() > 2 {
         true => 1,

@@ -72,10 +72,6 @@ impl Source for Listed {
         &self.radios
     }
 
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
-    }
-
     fn health(&self) -> SourceHealth {
         SourceHealth::default()
     }

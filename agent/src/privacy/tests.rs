@@ -123,6 +123,35 @@ fn lists_of_addresses_and_prefixes() {
 }
 
 #[test]
+fn access_points_that_the_node_tells_of_are_told_by_their_beacons_only() {
+    let told = |address: Address| AccessPoint {
+        ap: "ap-2".parse().unwrap(),
+        bssids: vec![wire::Bssid(*address.octets())],
+    };
+    let beacon = |address| Heard {
+        kind: Kind::Beacon,
+        ..heard(address)
+    };
+    let mut stage = stage(Rules {
+        opted_out: vec![FACTORY],
+        ..Rules::default()
+    });
+    assert_eq!(stage.handle(beacon(RANDOM)), None, "nobody's as yet");
+    let networks = stage.set_told_access_points(&[told(RANDOM), told(FACTORY)]);
+    assert_eq!(networks.len(), 2);
+    let observation = stage.handle(beacon(RANDOM)).unwrap();
+    let id = named_client_id(&ClientName::new("ap-2").unwrap());
+    assert_eq!((observation.client, observation.kind), (id, Kind::Beacon));
+    assert!(!observation.randomised);
+    // A client that a node calls an access point stays what it is.
+    assert_eq!(stage.handle(heard(RANDOM)), None);
+    assert_eq!(stage.counters().randomised, 1);
+    assert_eq!(stage.handle(beacon(FACTORY)), None, "opted out");
+    assert_eq!(stage.set_told_access_points(&[]), []);
+    assert_eq!(stage.handle(beacon(RANDOM)), None, "forgotten");
+}
+
+#[test]
 fn the_sites_own_access_points_go_out_under_their_ids() {
     let ap = |name: &str| name.parse::<ApName>().unwrap();
     // A further network of an access point often has a locally administered address.

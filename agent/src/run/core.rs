@@ -6,8 +6,8 @@ use std::time::Duration;
 use link::AgentCredentials;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wire::Frame;
 use wire::frame::{Clock, PseudonymKey};
+use wire::{AccessPoint, Frame};
 
 use super::asked::Asked;
 use super::inbox::Desk;
@@ -94,6 +94,10 @@ impl Core {
 
     pub(super) fn handle_key(&mut self, key: &PseudonymKey) {
         self.intake.handle_key(key);
+    }
+
+    pub(super) fn handle_access_points(&mut self, told: &[AccessPoint]) {
+        self.intake.handle_access_points(told);
     }
 
     /// Gathers observations for so long.

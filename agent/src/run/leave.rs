@@ -61,6 +61,7 @@ async fn flush(pump: &mut Pump<'_>, leaving: Leaving) -> Result<(), Ended> {
         }
         match next_order(pump, now_us).await? {
             Some(Order::UseKey(key)) => pump.core.handle_key(&key),
+            Some(Order::KnowAccessPoints(told)) => pump.core.handle_access_points(&told),
             // Sources that finish at once leave before the shell has seen the session begin.
             Some(Order::Begin(session)) => pump.begin(session),
             _ => {}

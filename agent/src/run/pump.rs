@@ -163,6 +163,7 @@ impl<'a> Pump<'a> {
             };
             match order {
                 Ok(Order::UseKey(key)) => self.core.handle_key(&key),
+                Ok(Order::KnowAccessPoints(told)) => self.core.handle_access_points(&told),
                 Ok(Order::Begin(session)) => {
                     route.handle_welcome();
                     self.begin(session);

@@ -74,7 +74,8 @@ impl Rig {
         let session = Session(self.next_session);
         self.next_session += 1;
         let orders = self.frame(welcome(session));
-        assert_eq!(orders, [Order::UseKey(key(1)), Order::Begin(session)]);
+        let none = Order::KnowAccessPoints(Vec::new());
+        assert_eq!(orders, [Order::UseKey(key(1)), none, Order::Begin(session)]);
         hello
     }
 
@@ -128,6 +129,7 @@ fn key(period: u32) -> PseudonymKey {
 fn welcome(session: Session) -> Frame {
     Frame::Welcome(Welcome {
         time_unix_s: 0,
+        access_points: Vec::new(),
         session,
         agent: "ap-1".parse().expect("name"),
         report_interval_ms: 1_000,

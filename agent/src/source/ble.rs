@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use wire::frame::{Clock, RadioHello};
-use wire::{ClientId, ClientName, Kind};
+use wire::Kind;
+use wire::frame::RadioHello;
 
 use crate::hci::command::ScanTiming;
 use crate::hci::event::{Event, EventError, Report};
@@ -319,20 +319,12 @@ impl Source for BleSource {
         }
     }
 
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
-    }
-
     fn watermark_us(&self) -> u64 {
         self.watermark_us
     }
 
     fn radios(&self) -> &[RadioHello] {
         std::slice::from_ref(&self.options.radio)
-    }
-
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
     }
 
     fn health(&self) -> SourceHealth {

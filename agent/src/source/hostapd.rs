@@ -22,8 +22,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wire::frame::{Clock, RadioHello};
-use wire::{ClientId, ClientName, Kind};
+use wire::Kind;
+use wire::frame::RadioHello;
 
 use crate::address::Address;
 use crate::channel::Channel;
@@ -345,20 +345,12 @@ impl Source for HostapdSource {
         }
     }
 
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
-    }
-
     fn watermark_us(&self) -> u64 {
         self.watermark_us
     }
 
     fn radios(&self) -> &[RadioHello] {
         &self.options.radios
-    }
-
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
     }
 
     fn health(&self) -> SourceHealth {

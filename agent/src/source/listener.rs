@@ -61,6 +61,9 @@ pub(super) enum Unlisted {
 pub(super) struct Listener {
     radios: Vec<RadioHello>,
     own: HashSet<Address>,
+    /// Further ones that the node told of. Only their beacons and the like count: whose data makes a
+    /// client an associated one is for the configuration to say.
+    told: HashSet<Address>,
     unlisted: Unlisted,
     /// Networks met so far: their control frames look like those of clients.
     met: HashSet<Address>,
@@ -71,6 +74,7 @@ impl Listener {
         Self {
             radios,
             own: own.into_iter().collect(),
+            told: HashSet::new(),
             unlisted,
             met: HashSet::new(),
         }
@@ -78,6 +82,11 @@ impl Listener {
 
     pub(super) fn radios(&self) -> &[RadioHello] {
         &self.radios
+    }
+
+    /// These further networks are the site's own.
+    pub(super) fn set_told(&mut self, told: &[Address]) {
+        self.told = told.iter().copied().collect();
     }
 
     pub(super) fn hear(&mut self, bytes: &[u8], heard_at_us: u64) -> Result<Heard, Unheard> {
@@ -91,7 +100,7 @@ impl Listener {
         let header = Header::parse(frame).map_err(|_| Unheard::Malformed)?;
         let address = header.transmitter.ok_or(Unheard::WithoutTransmitter)?;
         let from_access_point = self.is_access_point(&header, &address);
-        if from_access_point && !self.own.contains(&address) {
+        if from_access_point && !self.is_own(&header, &address) {
             return Err(Unheard::FromAccessPoint);
         }
         let rssi_dbm = radiotap.signal_dbm().filter(|_| !radiotap.transmitted);
@@ -129,6 +138,10 @@ impl Listener {
             Role::Client => false,
             Role::Unknown => self.own.contains(address) || self.met.contains(address),
         }
+    }
+
+    fn is_own(&self, header: &Header, address: &Address) -> bool {
+        self.own.contains(address) || (header.is_management() && self.told.contains(address))
     }
 
     fn is_own_network(&self, header: &Header) -> bool {

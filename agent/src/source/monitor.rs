@@ -17,8 +17,7 @@ mod tests;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use wire::frame::{Clock, RadioHello};
-use wire::{ClientId, ClientName};
+use wire::frame::RadioHello;
 
 use crate::address::Address;
 use crate::limits::{MONITOR_FRAME_BYTES_MAX, MONITOR_QUEUE_BYTES, PULLS_MAX};
@@ -247,10 +246,6 @@ impl Source for MonitorSource {
         Ok(drained)
     }
 
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
-    }
-
     fn watermark_us(&self) -> u64 {
         self.emptied_us
     }
@@ -259,8 +254,8 @@ impl Source for MonitorSource {
         self.listener.radios()
     }
 
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
+    fn handle_access_points(&mut self, told: &[Address]) {
+        self.listener.set_told(told);
     }
 
     fn health(&self) -> SourceHealth {

@@ -21,8 +21,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use wire::frame::{Clock, RadioHello};
-use wire::{ClientId, ClientName};
+use wire::frame::RadioHello;
 
 use crate::address::Address;
 use crate::limits::{
@@ -387,20 +386,12 @@ impl Source for StationsSource {
         }
     }
 
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
-    }
-
     fn watermark_us(&self) -> u64 {
         self.polled_us
     }
 
     fn radios(&self) -> &[RadioHello] {
         &self.options.radios
-    }
-
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
     }
 
     fn health(&self) -> SourceHealth {

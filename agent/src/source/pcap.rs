@@ -4,7 +4,6 @@ use std::io::Read;
 use std::path::Path;
 
 use wire::frame::{Clock, RadioHello};
-use wire::{ClientId, ClientName};
 
 use crate::address::Address;
 use crate::capture::{CaptureError, CaptureReader};
@@ -150,8 +149,8 @@ impl Source for PcapSource {
         self.listener.radios()
     }
 
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
+    fn handle_access_points(&mut self, told: &[Address]) {
+        self.listener.set_told(told);
     }
 
     fn health(&self) -> SourceHealth {

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sim::{Hearing, World, WorldConfig};
 use site::Site;
-use wire::frame::{Clock, RadioHello};
+use wire::frame::RadioHello;
 use wire::{AgentName, ApName, ClientId, ClientName, Kind, Range};
 
 use crate::address::Address;
@@ -254,10 +254,6 @@ impl Source for SyntheticSource {
         }
         self.watermark_us = self.reached_us;
         Ok(Drained::NextAt(now_us.saturating_add(micros(WORLD_LOOK))))
-    }
-
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
     }
 
     fn watermark_us(&self) -> u64 {

@@ -12,8 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use wire::frame::{Clock, RadioHello};
-use wire::{ClientId, ClientName};
+use wire::frame::RadioHello;
 
 use crate::limits::{LOOK_INTERVAL_MAX, UBUS_READS_MAX};
 use crate::source::bands::radio_of;
@@ -275,20 +274,12 @@ impl Source for UbusSource {
         }
     }
 
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
-    }
-
     fn watermark_us(&self) -> u64 {
         self.watermark_us
     }
 
     fn radios(&self) -> &[RadioHello] {
         &self.options.radios
-    }
-
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
     }
 
     fn health(&self) -> SourceHealth {

@@ -9,6 +9,7 @@ use wire::frame::{Configure, Hello, Welcome};
 use crate::ledger::SessionKey;
 use crate::pipeline::{Owner, SessionNote};
 use crate::session::Refusal;
+use crate::worker::Opened;
 
 use super::REPORT_INTERVAL_MS;
 use super::commands::Phase;
@@ -45,7 +46,7 @@ impl Hall {
             self.replace(id, older);
         }
         self.door.shared.connected.fetch_add(1, Ordering::AcqRel);
-        self.welcome(id, &identity, session, opened.key, owner);
+        self.welcome(id, &identity, session, opened, owner);
     }
 
     /// Tells listeners and the log of a new session.
@@ -101,9 +102,10 @@ impl Hall {
         id: LinkId,
         identity: &Identity,
         session: wire::Session,
-        key: SessionKey,
+        opened: Opened,
         owner: Owner,
     ) {
+        let key = opened.key;
         let site_key = self.door.commands.key(owner.site);
         let draining = self.door.commands.phase() >= Phase::Draining;
         let call = Call {
@@ -124,6 +126,7 @@ impl Hall {
             },
             short_ids: self.worker.short_ids(key),
             time_unix_s: self.now_us / 1_000_000,
+            access_points: opened.access_points,
         };
         self.tell(id, &Frame::Welcome(welcome));
         if draining {

@@ -41,6 +41,7 @@ pub(crate) fn hall() -> Site {
             freq_mhz: 2_437.0,
             tx_power_dbm: 17.0,
         }],
+        bssids: Vec::new(),
     });
     Site {
         id: "hall".into(),

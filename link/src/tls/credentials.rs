@@ -4,14 +4,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
+use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::UnixTime;
 
+use super::node_verifier::NodeVerifier;
 use super::own_certificate::{CredentialError, OwnCertificate, Pem};
 use super::{agent_provider, node_provider};
 use crate::certificate::{self, Usage, Validity};
@@ -104,7 +104,7 @@ impl fmt::Debug for NodeCredentials {
 #[derive(Clone)]
 pub struct AgentCredentials {
     pub(crate) certificate: Arc<SingleCertAndKey>,
-    pub(crate) node: Arc<dyn ServerCertVerifier>,
+    authority: Arc<RootCertStore>,
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) not_before: UnixTime,
     not_after: UnixTime,
@@ -157,6 +157,12 @@ impl AgentCredentials {
         self.not_after.as_secs()
     }
 
+    /// Judges nodes; a clock before `issued` is known to be wrong.
+    pub(super) fn node_verifier(&self, issued: UnixTime) -> NodeVerifier {
+        let algorithms = self.provider.signature_verification_algorithms;
+        NodeVerifier::new(self.authority.clone(), algorithms, issued)
+    }
+
     /// A certificate that seems to start in the future is fine here: the router's clock may not
     /// be set yet, and the node, whose clock is right, has the last word.
     fn new(authority: &Pem, certificate: &Pem, key: &Pem) -> Result<Self, CredentialError> {
@@ -168,19 +174,13 @@ impl AgentCredentials {
                 source,
             }
         })?;
-        let node =
-            WebPkiServerVerifier::builder_with_provider(authority.roots()?, provider.clone())
-                .build()
-                .map_err(|_| CredentialError::BadCertificate {
-                    what: authority.what.clone(),
-                })?;
         let Validity {
             not_before,
             not_after,
         } = own.validity;
         Ok(Self {
             certificate: own.resolver,
-            node,
+            authority: authority.roots()?,
             provider,
             not_before,
             not_after,

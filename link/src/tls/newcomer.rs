@@ -7,7 +7,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
@@ -121,11 +120,7 @@ impl ServerCertVerifier for PinVerifier {
         roots
             .add(authority.clone().into_owned())
             .map_err(|_| unknown())?;
-        let provider = self.provider.clone();
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|_| unknown())?;
-        let verifier = NodeVerifier::new(verifier, self.not_before);
+        let verifier = NodeVerifier::new(Arc::new(roots), *self.algorithms(), self.not_before);
         verifier.verify_server_cert(end_entity, &[], server_name, ocsp_response, now)
     }
 

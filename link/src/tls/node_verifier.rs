@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 /// Verifies the node by the authority and by name, without trusting a clock that is plainly unset.
@@ -12,16 +15,28 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 /// is at least as late as the day of issue, so a clock before that day is known to be wrong: then
 /// that day counts, and a node's certificate issued still later is taken to be valid from the
 /// start of its own interval. A clock that may be right is always used as it is.
+///
+/// rustls has a verifier for the rest, which brings along reading lists of revoked certificates:
+/// agents have none.
 #[derive(Debug)]
 pub(super) struct NodeVerifier {
-    authority: Arc<dyn ServerCertVerifier>,
+    authority: Arc<RootCertStore>,
+    algorithms: WebPkiSupportedAlgorithms,
     issued: UnixTime,
 }
 
 impl NodeVerifier {
     /// `issued` is the first second of the agent's own certificate.
-    pub(super) fn new(authority: Arc<dyn ServerCertVerifier>, issued: UnixTime) -> Self {
-        Self { authority, issued }
+    pub(super) fn new(
+        authority: Arc<RootCertStore>,
+        algorithms: WebPkiSupportedAlgorithms,
+        issued: UnixTime,
+    ) -> Self {
+        Self {
+            authority,
+            algorithms,
+            issued,
+        }
     }
 }
 
@@ -31,18 +46,21 @@ impl ServerCertVerifier for NodeVerifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
         let verify = |time| {
-            let authority = &self.authority;
-            authority.verify_server_cert(
-                end_entity,
+            let algorithms = self.algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(
+                &certificate,
+                &self.authority,
                 intermediates,
-                server_name,
-                ocsp_response,
                 time,
-            )
+                algorithms,
+            )?;
+            verify_server_name(&certificate, server_name)?;
+            Ok(ServerCertVerified::assertion())
         };
         if now >= self.issued {
             return verify(now);
@@ -62,8 +80,7 @@ impl ServerCertVerifier for NodeVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.authority
-            .verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -72,33 +89,68 @@ impl ServerCertVerifier for NodeVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.authority
-            .verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authority.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::tests::support::Installation;
     use std::time::Duration;
 
-    /// Whether an agent whose certificate starts at `issued` trusts, at `now`, a node whose
-    /// certificate is valid in `node`.
-    fn trusts(issued: u64, now: u64, node: std::ops::Range<u64>) -> bool {
-        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let installation = Installation::new();
-        let authority = installation.agent("ap-1").node;
-        let verifier = NodeVerifier::new(authority, at(issued));
-        let certificate = installation.node_certificate_valid(node);
-        let name = ServerName::try_from("localhost").unwrap();
+    use super::*;
+    use crate::tests::support::Installation;
+    use crate::tls::AgentCredentials;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    /// What an agent whose certificate starts at `issued` says, at `now`, of a certificate that claims
+    /// to be of the node `name`.
+    fn judge(
+        agent: &AgentCredentials,
+        issued: u64,
+        now: u64,
+        certificate: &CertificateDer<'_>,
+        name: &str,
+    ) -> Result<(), Error> {
+        let verifier = agent.node_verifier(at(issued));
+        let name = ServerName::try_from(name).unwrap();
         verifier
-            .verify_server_cert(&certificate, &[], &name, &[], at(now))
-            .is_ok()
+            .verify_server_cert(certificate, &[], &name, &[], at(now))
+            .map(drop)
+    }
+
+    fn trusts(issued: u64, now: u64, node: std::ops::Range<u64>) -> bool {
+        let installation = Installation::new();
+        let certificate = installation.node_certificate_valid(node);
+        let agent = installation.agent("ap-1");
+        judge(&agent, issued, now, &certificate, "localhost").is_ok()
+    }
+
+    #[test]
+    fn another_authoritys_node_another_name_and_an_agent_are_refused() {
+        let (installation, other) = (Installation::new(), Installation::new());
+        let agent = installation.agent("ap-1");
+        let check = |certificate: &CertificateDer<'_>, name, expected: &str| {
+            let error = judge(&agent, 1_000, 1_500, certificate, name).unwrap_err();
+            assert!(format!("{error:?}").contains(expected), "{error:?}");
+        };
+        let node = installation.node_certificate_valid(1_000..2_000);
+        check(&node, "elsewhere.example", "NotValidForName");
+        let foreign = other.node_certificate_valid(1_000..2_000);
+        check(&foreign, "localhost", "UnknownIssuer");
+        let no_node = installation.agent_certificate_valid(1_000..2_000);
+        check(&no_node, "localhost", "InvalidPurpose");
+        check(
+            &CertificateDer::from(vec![1, 2, 3]),
+            "localhost",
+            "BadEncoding",
+        );
     }
 
     #[test]

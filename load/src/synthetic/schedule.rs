@@ -6,8 +6,8 @@ use std::time::Instant;
 use agent::source::{Drained, Heard, Source, SourceError, SourceHealth, Transmitter};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wire::frame::{Clock, RadioHello};
-use wire::{ClientId, ClientName, Kind};
+use wire::frame::RadioHello;
+use wire::{ClientId, Kind};
 
 use crate::hall::{FADING_DB, normal};
 
@@ -132,20 +132,12 @@ impl Source for ScheduledSource {
         Ok(Drained::More)
     }
 
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
-    }
-
     fn watermark_us(&self) -> u64 {
         self.watermark_us
     }
 
     fn radios(&self) -> &[RadioHello] {
         &self.radios
-    }
-
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
     }
 
     fn health(&self) -> SourceHealth {

@@ -242,6 +242,8 @@ impl Member {
                 Order::GoTo(address) => return Ok(Some(Next::GoTo(parsed(&address)?))),
                 Order::Close => return Ok(Some(Next::Nothing)),
                 Order::Refused(why) => return Err(MemberError::Refused(why)),
+                // It hears no access points.
+                Order::KnowAccessPoints(_) => {}
                 Order::Leave => return Err(MemberError::Drained),
             }
         }

@@ -103,6 +103,7 @@ fn anchor((row, index): (Vec<&str>, u16)) -> Anchor {
             freq_mhz: band.middle_mhz(),
             tx_power_dbm: 0.0,
         }],
+        bssids: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 use nalgebra::{Point2, Point3};
 
 use crate::building::{Anchor, Floor};
+use crate::file::bssids::Networks;
 use crate::file::floor::{declared_id, noted_id};
 use crate::file::numbering::Numbering;
 use crate::file::radio;
@@ -15,8 +16,8 @@ use crate::reader::problem::Problems;
 use crate::reader::table::Table;
 use crate::reader::word::Ids;
 
-const ANCHOR_KEYS: [&str; 7] = [
-    "id", "agent", "floor", "position", "height_m", "radios", "radio",
+const ANCHOR_KEYS: [&str; 8] = [
+    "id", "agent", "floor", "position", "height_m", "radios", "radio", "bssids",
 ];
 
 /// Height of an anchor over its floor where the file names none: under a ceiling, over heads.
@@ -35,9 +36,10 @@ pub(crate) fn read<'t>(
     let mut ids = Ids::default();
     let mut anchors = Some(Vec::new());
     let mut numbering = Numbering::default();
+    let mut networks = Networks::default();
     for (index, value) in values.iter().enumerate() {
         let place = site.place.item("anchor", declared_id(value), index);
-        let anchor = read_anchor(value, &place, &mut ids, storeys, problems)
+        let anchor = read_anchor(value, &place, &mut ids, &mut networks, storeys, problems)
             .and_then(|anchor| numbering.number(anchor, value, &place, problems));
         anchors = anchors.zip(anchor).map(|(mut anchors, anchor)| {
             anchors.push(anchor);
@@ -54,6 +56,7 @@ fn read_anchor<'t>(
     value: &'t Value<'t>,
     place: &Place<'_>,
     ids: &mut Ids<'t>,
+    networks: &mut Networks,
     storeys: &Storeys<'_>,
     problems: &mut Problems,
 ) -> Option<Anchor> {
@@ -76,6 +79,7 @@ fn read_anchor<'t>(
         problems,
     );
     let radios = radio::read(table, problems);
+    let bssids = networks.read(table, problems);
     let (floor, plan, height_m) = (floor?, plan?, height_m?);
     let storey = storeys.floor(floor)?;
     hangs_on_floor(plan, storey, table, storeys, problems)?;
@@ -86,6 +90,7 @@ fn read_anchor<'t>(
         floor,
         position: Point3::new(plan.x, plan.y, storey.elevation_m + height_m),
         radios: radios?,
+        bssids: bssids?,
     })
 }
 

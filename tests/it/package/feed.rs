@@ -79,10 +79,17 @@ fn the_feed_takes_no_folder_without_the_source() {
 }
 
 #[test]
-fn the_feed_installs_what_the_ipk_holds() {
+fn the_feed_builds_and_installs_what_the_ipk_holds() {
     let makefile = fs::read_to_string(folder().join("feed/trilobite-agent/Makefile")).unwrap();
     let version = format!("PKG_VERSION:={}\n", env!("CARGO_PKG_VERSION"));
     assert!(makefile.contains(&version), "{makefile}");
+    let scripts = fs::read_to_string(folder().join("common.sh")).unwrap();
+    let features = scripts.lines().find_map(|line| {
+        let of_scripts = line.strip_prefix("features=${TRILOBITE_FEATURES:-")?;
+        of_scripts.strip_suffix('}')
+    });
+    let features = format!("RUST_PKG_FEATURES:={}\n", features.unwrap());
+    assert!(makefile.contains(&features), "{features}");
     for file in OPENWRT_FILES {
         let (_, path) = file.split_once(' ').unwrap();
         let (into, _) = path.rsplit_once('/').unwrap();

@@ -280,6 +280,20 @@ proptest! {
                 Ok(Some(_)) | Err(FrameError::Malformed(_))
             ));
             prop_assert!(polls.count() <= bytes.len() / 4);
+            // An agent reads the same or less, and stops at the same place.
+            let (mut of_any, mut of_node) = (FrameReader::new(), FrameReader::new());
+            of_any.push(&bytes);
+            of_node.push(&bytes);
+            for _ in 0..bytes.len() / 4 {
+                let (any, node) = (of_any.poll_frame(), of_node.poll_frame_of_node());
+                let ends = |read: &Result<Option<wire::Frame>, FrameError>| {
+                    !matches!(read, Ok(Some(_)) | Err(FrameError::Malformed(_)))
+                };
+                prop_assert_eq!(ends(&any), ends(&node), "{:?} {:?}", any, node);
+                if let (Ok(Some(any)), Ok(Some(node))) = (any, node) {
+                    prop_assert!(node == any || node == wire::Frame::Unknown, "{:?} {:?}", any, node);
+                }
+            }
         }
     }
 

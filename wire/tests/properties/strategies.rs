@@ -9,7 +9,8 @@ use wire::frame::{
 };
 use wire::recording::Entry;
 use wire::{
-    AgentName, ApName, ClientId, ClientName, Frame, Kind, Observation, Range, Session, SiteName,
+    AccessPoint, AgentName, ApName, Bssid, ClientId, ClientName, Frame, Kind, Observation, Range,
+    Session, SiteName,
 };
 
 /// Up to `bytes_max` arbitrary bytes.
@@ -241,19 +242,26 @@ fn session_end() -> impl Strategy<Value = SessionEnd> {
 
 fn welcome() -> impl Strategy<Value = Frame> {
     let numbers = (any::<u32>(), any::<u64>());
-    (number(), agent(), any::<u32>(), configure(), numbers).prop_map(
-        |(session, agent, report_interval_ms, configure, (short_ids, time_unix_s))| {
-            let session = Session(session);
+    let head = (number(), agent(), any::<u32>(), configure());
+    (head, numbers, prop::collection::vec(access_point(), 0..8)).prop_map(
+        |(head, (short_ids, time_unix_s), access_points)| {
+            let (session, agent, report_interval_ms, configure) = head;
             Frame::Welcome(Welcome {
-                session,
+                session: Session(session),
                 agent,
                 report_interval_ms,
                 configure,
                 short_ids,
                 time_unix_s,
+                access_points,
             })
         },
     )
+}
+
+fn access_point() -> impl Strategy<Value = AccessPoint> {
+    let bssids = prop::collection::vec(any::<[u8; 6]>().prop_map(Bssid), 0..64);
+    (name::<ApName>(), bssids).prop_map(|(ap, bssids)| AccessPoint { ap, bssids })
 }
 
 fn configure() -> impl Strategy<Value = Configure> {

@@ -1,7 +1,6 @@
 //! What others ask of a running agent.
 
-use wire::ClientName;
-use wire::frame::{Clock, RadioHello};
+use wire::frame::RadioHello;
 
 use super::listening::{heard, radios, tap_of};
 use super::*;
@@ -164,20 +163,12 @@ impl Source for Laborious {
         Ok(Drained::NextAt(now_us))
     }
 
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
-    }
-
     fn watermark_us(&self) -> u64 {
         0
     }
 
     fn radios(&self) -> &[RadioHello] {
         &self.radios
-    }
-
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
     }
 
     fn health(&self) -> SourceHealth {

@@ -138,6 +138,7 @@ fn welcome(session: u64) -> Welcome {
         },
         short_ids: 0,
         time_unix_s: 0,
+        access_points: Vec::new(),
     }
 }
 

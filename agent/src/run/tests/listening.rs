@@ -65,10 +65,6 @@ impl Source for Tap {
         Ok(Drained::More)
     }
 
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
-    }
-
     fn watermark_us(&self) -> u64 {
         0
     }
@@ -134,10 +130,6 @@ impl Source for Recording {
         &self.radios
     }
 
-    fn names(&self) -> Vec<(ClientId, ClientName)> {
-        Vec::new()
-    }
-
     fn health(&self) -> SourceHealth {
         SourceHealth::default()
     }
@@ -194,10 +186,6 @@ impl Source for Wired {
             }
         }
         Ok(Drained::More)
-    }
-
-    fn clock(&self) -> Clock {
-        Clock::Monotonic
     }
 
     fn watermark_us(&self) -> u64 {

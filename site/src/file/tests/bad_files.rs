@@ -52,6 +52,34 @@ fn the_good_file_is_good() {
 }
 
 #[test]
+fn networks_are_addresses_that_stand_once() {
+    let with =
+        |bssids: &str| GOOD.replacen("radios = ", &format!("bssids = {bssids}\nradios = "), 1);
+    let site = Site::parse(&with("[\"00:00:5E:00:53:aa\", \"02-00-00-00-00-01\"]")).unwrap();
+    let octets: Vec<_> = site.anchors[0].bssids.iter().map(|bssid| bssid.0).collect();
+    assert_eq!(octets, [[0, 0, 0x5e, 0, 0x53, 0xaa], [2, 0, 0, 0, 0, 1]]);
+    for bad in [
+        "",
+        "00:00:5e:00:53",
+        "00:00:5e:00:53:aa:bb",
+        "01:00:5e:00:00:01",
+        "00:00:5e:00:53:+a",
+        "0:0:5e:0:53:aa",
+    ] {
+        let told = problems_of(&with(&format!("[\"{bad}\"]")));
+        assert_eq!(told.len(), 1, "{bad:?}: {told:?}");
+        assert!(told[0].contains("no address of a network"), "{told:?}");
+    }
+    let twice = "[\"00:00:5e:00:53:aa\", \"00:00:5e:00:53:AA\"]";
+    assert!(problems_of(&with(twice))[0].contains("an earlier network of the file has the same"));
+    let many: Vec<_> = (0..=limits::BSSIDS_MAX)
+        .map(|n| format!("\"02:00:00:00:00:{n:02x}\""))
+        .collect();
+    let told = problems_of(&with(&format!("[{}]", many.join(", "))));
+    assert!(told[0].contains("bssids has 65 items"), "{told:?}");
+}
+
+#[test]
 fn an_empty_file_is_told_how_to_begin() {
     let told = "line 1: the file is empty; begin with `site = \"my-site\"`, then add [[floor]] and \
                 [[anchor]] tables";
