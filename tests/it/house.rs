@@ -16,11 +16,16 @@ const FLOORS: [&[&str]; 4] = [
 const BESIDE: [&str; 2] = ["tests", "benches"];
 
 /// Foreign crates that have one home each, so that replacing one is one folder's work.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("quinn", &["link"]),
+    // Of agents, of the HTTP listeners, and of those who ask feeds and brokers.
+    ("rustls", &["link", "node", "outbox"]),
+    ("tokio-rustls", &["node"]),
     ("rcgen", &["link"]),
     ("rmp-serde", &["wire"]),
     ("axum", &["node"]),
+    ("rusqlite", &["outbox"]),
+    ("postgres", &["outbox"]),
     ("mimalloc", &["node", "load"]),
     ("criterion", &["benches"]),
 ];
