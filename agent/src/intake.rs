@@ -8,7 +8,9 @@ use wire::{AccessPoint, ClientId, ClientName};
 use crate::address::Address;
 use crate::batcher::Batcher;
 use crate::coalesce::Coalescer;
-use crate::limits::{DRAIN_OBSERVATIONS_MAX, LOOK_INTERVAL_MAX, RECORDING_SKEW_OBSERVATIONS_MAX};
+use crate::limits::{
+    BUSY_OBSERVATIONS, DRAIN_OBSERVATIONS_MAX, LOOK_INTERVAL_MAX, RECORDING_SKEW_OBSERVATIONS_MAX,
+};
 use crate::privacy::{self, Rules, Stage};
 use crate::source::{Drained, Source, SourceError, SourceHealth};
 use crate::system::poller::Poller;
@@ -150,6 +152,11 @@ impl Intake {
     pub(crate) fn names(&self) -> impl Iterator<Item = (ClientId, ClientName)> {
         let of_sources = self.sources.iter().flat_map(|reader| reader.source.names());
         of_sources.chain(self.stage.names().iter().cloned())
+    }
+
+    /// Of whom the node must hear that they opted out.
+    pub(crate) fn opt_outs(&self) -> &[ClientId] {
+        self.stage.opt_outs()
     }
 
     pub(crate) fn health(&self) -> Vec<SourceHealth> {
@@ -314,6 +321,7 @@ impl Intake {
             0
         };
         let without_key = self.stage.counters().without_key;
+        reader.heard = 0;
         let mut drained = reader.drain(now_us, room, &mut self.stage, &mut self.coalescer, batcher);
         if matches!(drained, Ok(Drained::More)) && self.clock == Clock::Recording {
             // What a recording says does not grow old while it waits.
@@ -337,8 +345,15 @@ impl Intake {
         reader.woken = false;
         if let Drained::NextAt(at_us) = reader.next
             && let Some(fd) = reader.source.fd()
-            && let Err(error) = arm(&mut self.poller, fd, index)
         {
+            if reader.heard >= BUSY_OBSERVATIONS {
+                // At the next look, which is an interval away.
+                reader.next = Drained::NextAt(at_us.min(now_us.saturating_add(1)));
+                return;
+            }
+            let Err(error) = arm(&mut self.poller, fd, index) else {
+                return;
+            };
             tracing::debug!("source {index} cannot wake the agent: {error}");
             let soon_us = now_us.saturating_add(LOOK_INTERVAL_MAX.as_micros() as u64);
             reader.next = Drained::NextAt(at_us.min(soon_us));

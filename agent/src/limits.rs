@@ -169,6 +169,11 @@ pub const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(100);
 /// See [`LOOK_INTERVAL_MAX`].
 pub const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
+/// A source that gave so many observations in one look is busy: it is looked at again after the
+/// interval, without being asked to wake the agent in between, which would be one more wake-up for
+/// each look.
+pub const BUSY_OBSERVATIONS: u32 = 8;
+
 /// How long to wait for room in the transport's send buffer before looking again.
 pub const ROOM_INTERVAL: Duration = Duration::from_millis(1);
 

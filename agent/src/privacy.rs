@@ -4,6 +4,7 @@
 //! here; an [`Observation`] has none.
 
 mod crowd;
+mod opt_outs;
 mod rules;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,7 @@ use crate::address::Address;
 use crate::pseudonym::{Pseudonymiser, named_client_id};
 use crate::source::{Heard, Transmitter};
 use crowd::Crowd;
+use opt_outs::OptOuts;
 use rules::PrefixSet;
 
 pub use rules::{Randomised, RandomisedError, Rules};
@@ -67,6 +69,8 @@ pub struct Stage {
     randomised: Randomised,
     rssi_min_dbm: Option<i8>,
     opted_out: HashSet<Address>,
+    /// Of whom the node must hear that they opted out.
+    opt_outs: OptOuts,
     allow: PrefixSet,
     deny: PrefixSet,
     named: HashMap<Address, ClientId>,
@@ -90,6 +94,7 @@ impl Stage {
             randomised: Randomised::Off,
             rssi_min_dbm: None,
             opted_out: HashSet::new(),
+            opt_outs: OptOuts::default(),
             allow: PrefixSet::default(),
             deny: PrefixSet::default(),
             named: HashMap::new(),
@@ -121,7 +126,12 @@ impl Stage {
             .collect();
         self.allow = PrefixSet::new(&rules.allow);
         self.deny = PrefixSet::new(&rules.deny);
+        let before = std::mem::take(&mut self.opted_out);
         self.opted_out = rules.opted_out.into_iter().collect();
+        if let Some(pseudonymiser) = &mut self.pseudonymiser {
+            let new = self.opted_out.difference(&before);
+            (self.opt_outs).add(new, &self.named, pseudonymiser);
+        }
         self.rssi_min_dbm = rules.rssi_min_dbm;
         self.randomised = rules.randomised;
         match self.randomised {
@@ -157,7 +167,22 @@ impl Stage {
 
     /// Uses the key of a period from now on and forgets the one before.
     pub fn set_key(&mut self, key: &PseudonymKey) {
-        self.pseudonymiser = Some(Pseudonymiser::new(key));
+        if !self.opt_outs.handle_key(key) {
+            return;
+        }
+        let is_first = self.pseudonymiser.is_none();
+        let pseudonymiser = self.pseudonymiser.insert(Pseudonymiser::new(key));
+        if is_first {
+            // What was told before this process began, nobody here knows.
+            (self.opt_outs).add(self.opted_out.iter(), &self.named, pseudonymiser);
+        }
+    }
+
+    /// Clients of whom each session of this key must tell that they opted out: those that may have
+    /// been told under it before they did. Whether they were heard does not matter, so that the list
+    /// says nothing of who is there.
+    pub fn opt_outs(&self) -> &[ClientId] {
+        self.opt_outs.clients()
     }
 
     /// Ids and names of the devices that the rules name.

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use wire::batch::BATCH_VERSION;
 use wire::frame::{Clock, Counted, Counters, Hello, PseudonymKey, RadioHello, Report, SessionEnd};
+use wire::limits::DEFINE_CLIENTS_MAX;
 use wire::{AccessPoint, ClientId, ClientName, Frame, Session};
 
 use crate::batcher::Batcher;
@@ -364,6 +365,13 @@ fn unsent_from_us(batcher: &Batcher, clock_us: u64) -> u64 {
     batcher
         .heard_first_us()
         .map_or(clock_us, |first_us| first_us.min(clock_us))
+}
+
+/// Who opted out, in frames that are never too long.
+pub(crate) fn opt_out_frames(clients: &[ClientId]) -> impl Iterator<Item = Frame> {
+    (clients.chunks(DEFINE_CLIENTS_MAX)).map(|clients| Frame::OptOut {
+        clients: clients.to_vec(),
+    })
 }
 
 /// Names of clients in frames that are never too long.

@@ -61,6 +61,8 @@ pub trait Listener: Send + Sync {
     fn session(&self, _opened: &SessionNote<'_>) {}
     /// An agent has named clients.
     fn names(&self, _site: usize, _session: Session, _names: &[(u64, ClientName)]) {}
+    /// An agent has said that clients opted out.
+    fn opted_out(&self, _site: usize, _clients: &[ClientId]) {}
     /// An agent has said what its short ids from `first` on stand for, and the node took it in.
     fn define(&self, _session: Session, _first: u32, _clients: &[ClientId]) {}
     /// A datagram has arrived, at this Unix time in microseconds.

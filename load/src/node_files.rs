@@ -1,6 +1,6 @@
 //! What a node reads: its configuration, sites and certificates, written into a folder.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -109,6 +109,10 @@ impl NodeFiles {
             http: Http {
                 listen: listen.http,
             },
+            // Nodes of several runs stand beside each other; nobody polls them.
+            messages: Http {
+                listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            },
             locate: Locate {
                 fix_hz: self.fix_hz,
                 window_s: self.window_s,
@@ -136,6 +140,7 @@ struct Config {
     workers: usize,
     quic: Quic,
     http: Http,
+    messages: Http,
     locate: Locate,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<Recording>,

@@ -71,6 +71,7 @@ pub mod multilaterate;
 pub mod outlook;
 pub mod self_calibration;
 pub mod track;
+pub mod zone;
 
 mod evidence;
 mod grid;

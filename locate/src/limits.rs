@@ -47,5 +47,12 @@ pub const RANGE_MAX_M: f64 = 1e5;
 /// helps.
 pub const TRACK_SILENCE_MAX_S: f64 = 30.0;
 
+/// Clients of one site that are in a zone or near one: 100 MB. Further ones enter no zone until
+/// others have left, and are counted.
+pub const ZONE_CLIENTS_MAX: usize = 1_000_000;
+
+/// Zones in or near which one client is at a time: what overlaps more than that is a mistake.
+pub const ZONES_PER_CLIENT_MAX: usize = 32;
+
 const _: () = assert!(CELL_SIDE_MIN_M <= CELL_SIDE_MAX_M);
 const _: () = assert!(FIX_RADIOS_MAX <= SOLVER_RANGES_MAX);

@@ -1,8 +1,10 @@
-//! A running node, asked over HTTP by the commands.
+//! A running node, asked over HTTP by the commands, with the token in `TRILOBITE_TOKEN` where it wants
+//! one.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use outbox::consumer::Token;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -14,6 +16,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 pub struct ApiClient {
     api: String,
     http: ureq::Agent,
+    token: Option<Token>,
 }
 
 /// What a node says to a request that it understood.
@@ -46,6 +49,22 @@ struct Told {
     what_to_do: String,
 }
 
+/// The variable that keeps a token out of the list of processes.
+const TOKEN: &str = "TRILOBITE_TOKEN";
+
+fn token() -> Option<Token> {
+    let text = std::env::var(TOKEN).ok()?;
+    let token = text.trim().parse();
+    // The node tells that it wants one; why it got none is told here.
+    token
+        .inspect_err(|error| tracing::warn!("{TOKEN} is {error}"))
+        .ok()
+}
+
+fn bearer(token: &Token) -> String {
+    format!("Bearer {}", token.reveal())
+}
+
 impl ApiClient {
     /// A client of the node at this URL (`http://` may be left out) that waits so long for an answer.
     pub fn new(url: &str, answer_max: Duration) -> Self {
@@ -57,6 +76,7 @@ impl ApiClient {
         Self {
             api: format!("{scheme}{}/api/v1", url.trim_end_matches('/')),
             http: config.build().new_agent(),
+            token: token(),
         }
     }
 
@@ -67,7 +87,11 @@ impl ApiClient {
     /// [`Got::Nothing`].
     pub fn get(&self, path: &str) -> anyhow::Result<Got> {
         let url = self.url(path);
-        self.answer(path, self.http.get(&url).call())
+        let mut request = self.http.get(&url);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", bearer(token));
+        }
+        self.answer(path, request.call())
     }
 
     /// Gives an order, a JSON document, to a path below `/api/v1/`.
@@ -76,10 +100,13 @@ impl ApiClient {
     /// As [`ApiClient::get`].
     pub fn post(&self, path: &str, json: &str) -> anyhow::Result<Got> {
         let url = self.url(path);
-        let request = self
+        let mut request = self
             .http
             .post(&url)
             .header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", bearer(token));
+        }
         self.answer(path, request.send(json))
     }
 

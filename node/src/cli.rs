@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use wire::{AgentName, SiteName};
 
+use crate::inbox_command::InboxCommand;
+use crate::outbox_command::OutboxCommand;
+
 /// Real-time indoor location from what access points already hear.
 ///
 /// Agents on access points stream who they hear to this node over QUIC; the node locates every
@@ -35,9 +38,15 @@ pub enum Command {
     /// Make certificates for the node and its agents
     #[command(subcommand)]
     Ca(CaCommand),
-    /// Let a new device get its certificate by itself, once
+    /// Let a new device get its certificate by itself, once; let a consumer read over HTTP
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Handle a node's messages by a command of your own, each at least once
+    #[command(subcommand)]
+    Inbox(InboxCommand),
+    /// Look after the store of messages: status, backup, restore, migrate, purge, replay
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
 }
 
 /// Options of the demo.
@@ -208,21 +217,58 @@ pub enum TokenCommand {
         #[command(flatten)]
         authority: Authority,
     },
-    /// Show all tokens that are open, redeemed or lately over; never their secrets
+    /// Make a token with which a consumer polls messages and reads resources over HTTP; as soon as
+    /// there is one, the node asks everybody for a token
+    Create(ConsumerArgs),
+    /// Show all join tokens that are open, redeemed or lately over, and all consumers; never their
+    /// secrets
     List {
         /// Which authority.
         #[command(flatten)]
         authority: Authority,
+        /// Without --config: the node's state_dir, where its consumers are
+        #[arg(long, default_value = "state", value_name = "DIR")]
+        state: PathBuf,
     },
-    /// Make a token worthless; a certificate that it has given stays valid
+    /// Make a token worthless; a certificate that a join token has given stays valid
     Revoke {
-        /// The token's id, as `trilobite token list` shows it
+        /// A consumer's name, or a join token's id, as `trilobite token list` shows them
         #[arg(value_name = "TOKEN")]
         id: String,
         /// Which authority.
         #[command(flatten)]
         authority: Authority,
+        /// Without --config: the node's state_dir, where its consumers are
+        #[arg(long, default_value = "state", value_name = "DIR")]
+        state: PathBuf,
     },
+}
+
+/// Options of `token create`.
+#[derive(Debug, Clone, Args)]
+pub struct ConsumerArgs {
+    /// What to call the consumer: letters, digits, "-", "_", "."
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// Id of a site that it may read; repeat for several, "*" for all
+    #[arg(long = "site", value_name = "SITE", required = true)]
+    pub sites: Vec<String>,
+    /// What it may hear of and read: types such as zone.entered, zone.* or ap.*, position.* for
+    /// fixes; repeat for several, "*" for all
+    #[arg(long = "type", value_name = "TYPE", required = true)]
+    pub kinds: Vec<String>,
+    /// What it may do: read "resources", poll "messages" too, or as "admin" also give orders
+    #[arg(long, default_value = "messages", value_name = "RIGHT")]
+    pub may: String,
+    /// For how long the token is valid: 90s, 30m, 1h or 365d; at most ten years
+    #[arg(long, default_value = "365d", value_name = "TIME", value_parser = duration)]
+    pub valid: Duration,
+    /// The node's configuration: it says where consumers are kept, and sites are checked
+    #[arg(long, value_name = "FILE", conflicts_with = "state")]
+    pub config: Option<PathBuf>,
+    /// Without it: the node's state_dir
+    #[arg(long, default_value = "state", value_name = "DIR")]
+    pub state: PathBuf,
 }
 
 /// Which authority tokens are for.

@@ -1,11 +1,19 @@
 //! The node's configuration: one TOML file, unknown keys refused.
 
+mod alerts;
+mod listeners;
+mod relays;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::latest::CLIENTS_PER_SITE_MAX;
+
+pub use alerts::AlertsConfig;
+pub use listeners::{HttpConfig, MessagesConfig, StorePlace, TlsConfig};
+pub use relays::RelaySection;
 
 /// Most days for which an enrolled agent's certificate may be valid: it renews itself long before.
 const AGENT_DAYS_MAX: u32 = 365;
@@ -31,6 +39,15 @@ pub struct NodeConfig {
     /// People and programs look here.
     #[serde(default)]
     pub http: HttpConfig,
+    /// Consumers of messages look here.
+    #[serde(default)]
+    pub messages: MessagesConfig,
+    /// When something about messages counts as unusual, and whom to tell.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
+    /// Who sends messages on.
+    #[serde(rename = "relay", default)]
+    pub relays: Vec<RelaySection>,
     /// How fixes are made.
     #[serde(default)]
     pub locate: LocateConfig,
@@ -69,25 +86,6 @@ pub struct EnrolmentConfig {
     /// Days for which the certificates of agents are valid.
     #[serde(default = "certificate_days")]
     pub certificate_days: u32,
-}
-
-/// The HTTP listener.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct HttpConfig {
-    /// Where to listen; loopback only.
-    pub listen: SocketAddr,
-    /// Further hosts under which people reach the node, without ports: those of a proxy before it.
-    pub hosts: Vec<String>,
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
-            hosts: Vec::new(),
-        }
-    }
 }
 
 /// How fixes are made.
@@ -223,15 +221,12 @@ impl NodeConfig {
         if self.sites.is_empty() {
             return wrong("site", "no site; add [[site]] with file = \"...\"".into());
         }
-        if !self.http.listen.ip().is_loopback() {
-            return wrong(
-                "http.listen",
-                format!(
-                    "{} is not loopback, and positions must not leave the machine unprotected; \
-                     listen on 127.0.0.1 and put a proxy with TLS and authentication before it",
-                    self.http.listen
-                ),
-            );
+        let checked = listeners::check(&self.http, &self.messages);
+        if let Err((key, what)) = checked.and_then(|()| self.alerts.check()) {
+            return wrong(key, what);
+        }
+        if let Err(what) = relays::check(&self.relays) {
+            return wrong("relay", what);
         }
         if let Some(enrolment) = &self.enrolment
             && !(1..=AGENT_DAYS_MAX).contains(&enrolment.certificate_days)
@@ -241,14 +236,6 @@ impl NodeConfig {
                 format!(
                     "{} is out of range; use 1 to {AGENT_DAYS_MAX}",
                     enrolment.certificate_days
-                ),
-            );
-        }
-        if let Some(odd) = self.http.hosts.iter().find(|host| !is_host(host)) {
-            return wrong(
-                "http.hosts",
-                format!(
-                    "\"{odd}\" is no host; use names like map.example.org, without port and path"
                 ),
             );
         }
@@ -308,6 +295,11 @@ impl NodeConfig {
     }
 
     fn resolve(&mut self, folder: &Path) {
+        listeners::resolve(&mut self.http, &mut self.messages, folder);
+        self.alerts.resolve(folder);
+        for relay in &mut self.relays {
+            relay.resolve(folder);
+        }
         let paths = [
             &mut self.state_dir,
             &mut self.quic.authority,
@@ -327,12 +319,6 @@ impl NodeConfig {
             *path = folder.join(&*path);
         }
     }
-}
-
-/// Whether a text is a host as a URL spells it, without a port.
-fn is_host(text: &str) -> bool {
-    let authority = text.parse::<axum::http::uri::Authority>();
-    authority.is_ok_and(|authority| authority.host() == text && !text.contains('*'))
 }
 
 fn certificate_days() -> u32 {
@@ -369,7 +355,8 @@ mod tests {
         let cases = [
             ("workers = 1", "workers = 0", "workers: 0 is not"),
             ("workers = 1", "wrokers = 1", "wrokers"),
-            ("127.0.0.1:8080", "0.0.0.0:8080", "listen on 127.0.0.1"),
+            ("127.0.0.1:8080", "0.0.0.0:8080", "add [http.tls]"),
+            ("127.0.0.1:8081", "0.0.0.0:8081", "add [messages.tls]"),
             (
                 "# hosts = [\"map.example.org\"]",
                 "hosts = [\"https://map.example.org/\"]",

@@ -8,17 +8,23 @@ mod report;
 mod score;
 mod world;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use ingest::{ShardConfig, WorkerConfig};
 use link::ResetKey;
 use link::authority::Authority;
+use outbox::{Store, StoreConfig};
 use site::{Calibration, Site};
 
+use crate::alerts::AlertsParts;
 use crate::cli::DemoArgs;
-use crate::node::{Node, NodeParts};
+use crate::config::MessagesConfig;
+use crate::http::Door;
+use crate::messages::MessagesParts;
+use crate::node::{COMPONENTS, Node, NodeParts};
 use crate::periods::{Calendar, KeyKeeper};
 use crate::sites::{self, LoadedSite};
 use fleet::Fleet;
@@ -38,6 +44,9 @@ const CONNECT_AT_MOST: Duration = Duration::from_secs(20);
 /// How long the node waits for the last reports; the agents have left by then.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(3);
 
+/// Where messages are, unless something else is there.
+const MESSAGES: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
 /// Days for which the throw-away certificates are valid.
 const DAYS: u32 = 30;
 
@@ -53,7 +62,14 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<String> {
     let stage = Arc::new(Stage::new(&loaded.site, args, &key));
     let score = Score::new(stage.clone());
 
+    // Its messages go with it.
+    let folder = tempfile::tempdir().context("cannot make a folder for the demo's messages")?;
+    let store = Store::open(
+        StoreConfig::sqlite(folder.path().join("outbox.sqlite")),
+        &COMPONENTS,
+    )?;
     let node = Node::start(NodeParts {
+        store: Some(store),
         calendar,
         keeper,
         sites: vec![loaded.clone()],
@@ -125,7 +141,18 @@ fn node_parts(args: &DemoArgs, authority: &Authority) -> anyhow::Result<NodePart
         keeper: KeyKeeper::new(None),
         record: args.record.clone(),
         http: (!args.headless).then_some(args.http),
+        http_tls: None,
         http_hosts: Vec::new(),
+        door: Arc::new(Door::open()),
+        store: None,
+        alerts: AlertsParts::default(),
+        relays: Vec::new(),
+        messages: (!args.headless).then_some(MessagesParts {
+            listen: MESSAGES,
+            otherwise: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            tls: None,
+            pace: MessagesConfig::default().pace(),
+        }),
         reader: None,
         truth: None,
     })
@@ -143,11 +170,17 @@ fn tell(args: &DemoArgs, node: &Node, site: &Site) {
     if let Some(address) = node.http_address() {
         tracing::info!("the map: http://{address}");
     }
+    if let Some(address) = node.messages_address() {
+        tracing::info!("messages: curl \"http://{address}/messages?wait=60\"");
+    }
     match args.seconds {
         Some(seconds) => tracing::info!("running for {seconds} s"),
         None => tracing::info!("Ctrl-C ends it"),
     }
 }
+
+#[cfg(test)]
+mod zone_tests;
 
 #[cfg(test)]
 mod tests {

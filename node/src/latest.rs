@@ -185,6 +185,16 @@ impl Hub {
         self.sites.iter().map(|site| site.sweep(now)).sum()
     }
 
+    /// Forgets a client at once; later fixes of it are taken as ever.
+    pub fn forget(&self, site: usize, client: ClientId) {
+        let Some(latest) = self.sites.get(site) else {
+            return;
+        };
+        let forgotten =
+            write(&latest.shards[shard_of(client)]).retain(|fix| fix.client() != client);
+        latest.clients.fetch_sub(forgotten, Ordering::Relaxed);
+    }
+
     /// How a site has fared; zeros for a site that the hub does not know.
     pub fn counts(&self, site: usize) -> HubCounts {
         self.sites

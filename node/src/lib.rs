@@ -5,14 +5,18 @@
 //! points, and what must survive a restart in `state_dir` (and, where named, `runtime_dir`).
 //!
 //! Start with [`Node`], which puts the parts together, and [`http`], which shows them. The
-//! program's commands are [`serve`], [`demo`], [`validate`], [`explain`], [`calibrate`] and
-//! [`certificates`] and [`tokens`].
+//! program's commands are [`serve`], [`demo`], [`validate`], [`explain`], [`calibrate`],
+//! [`certificates`], [`tokens`] and [`outbox_command`].
 //!
 //! # Invariants
 //! - Readers never block a worker: what leaves one passes a bounded queue that drops the oldest.
-//! - HTTP listens on loopback only and answers only to hosts under which the node is known.
-//! - No request leaves the machine; the page loads nothing from elsewhere.
+//! - HTTP answers only to hosts under which the node is known; off loopback only with TLS and to who
+//!   shows a token.
+//! - Every method of every route has a policy, and the same policy decides which messages are seen.
+//! - No request leaves the machine but to the webhook of `[alerts]`, if there is one; the page loads
+//!   nothing from elsewhere.
 
+pub mod alerts;
 pub mod api_client;
 pub mod body;
 pub mod calibrate;
@@ -24,11 +28,15 @@ pub mod enrolment;
 pub mod explain;
 pub mod fan_out;
 pub mod http;
+pub mod inbox_command;
 pub mod latest;
+pub mod messages;
 pub mod metrics;
 pub mod names;
 pub mod node;
+pub mod outbox_command;
 pub mod periods;
+pub mod presence;
 pub mod program;
 pub mod record;
 pub mod serve;
@@ -40,4 +48,4 @@ pub mod tokens;
 pub mod validate;
 pub mod view;
 
-pub use node::{Node, NodeParts};
+pub use node::{COMPONENTS, Node, NodeParts};

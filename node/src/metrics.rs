@@ -2,6 +2,9 @@
 //!
 //! Counters live with whoever counts; they are read when somebody scrapes. No label names a client.
 
+mod messages;
+mod relays;
+
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -12,7 +15,10 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::latest::HubCounts;
+use crate::presence::Counted;
 use crate::status::{Books, LatencyView, StatusView};
+
+pub use messages::MessageFigures;
 
 /// What [`exposition`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -21,7 +27,12 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 ///
 /// # Panics
 /// Never: writing to a string cannot fail.
-pub fn exposition(status: &StatusView, sites: &[(&str, HubCounts)]) -> String {
+pub fn exposition(
+    status: &StatusView,
+    sites: &[(&str, HubCounts)],
+    presence: Option<Counted>,
+    messages: Option<MessageFigures>,
+) -> String {
     let mut registry = Registry::with_prefix("trilobite");
     let sites = sites
         .iter()
@@ -30,6 +41,8 @@ pub fn exposition(status: &StatusView, sites: &[(&str, HubCounts)]) -> String {
     registry.register_collector(Box::new(Figures {
         status: status.clone(),
         sites,
+        presence,
+        messages,
     }));
     let mut text = String::new();
     encode(&mut text, &registry).expect("writing to a string cannot fail");
@@ -40,6 +53,8 @@ pub fn exposition(status: &StatusView, sites: &[(&str, HubCounts)]) -> String {
 struct Figures {
     status: StatusView,
     sites: Vec<(String, HubCounts)>,
+    presence: Option<Counted>,
+    messages: Option<MessageFigures>,
 }
 
 /// Label names and values of one sample.
@@ -51,7 +66,13 @@ impl Collector for Figures {
         self.agents(&mut encoder)?;
         self.fixes(&mut encoder)?;
         self.latency(&mut encoder)?;
-        self.workers(&mut encoder)
+        self.workers(&mut encoder)?;
+        self.presence(&mut encoder)?;
+        relays::encode(&mut encoder, &self.status.relays)?;
+        match &self.messages {
+            Some(messages) => messages.encode(&mut encoder),
+            None => Ok(()),
+        }
     }
 }
 
@@ -178,6 +199,58 @@ impl Figures {
             "Fixes that readers of streams lost because they were too slow.",
             per_site(|counts| counts.lagged),
         )
+    }
+
+    fn presence(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let Some(counted) = &self.presence else {
+            return Ok(());
+        };
+        let now = [
+            (
+                "presence_clients",
+                "Clients in zones or near them.",
+                counted.clients,
+            ),
+            (
+                "presence_waiting",
+                "Changes that the store does not know yet.",
+                counted.waiting,
+            ),
+        ];
+        for (name, help, count) in now {
+            gauges(encoder, name, help, [(Vec::new(), count as f64)])?;
+        }
+        let so_far = [
+            (
+                "presence_fixes",
+                "Fixes of sites with zones.",
+                counted.taken,
+            ),
+            (
+                "presence_fixes_dropped",
+                "Of these, fixes that gave way to newer ones.",
+                counted.dropped,
+            ),
+            (
+                "presence_refused",
+                "Clients and orders refused for lack of room.",
+                counted.refused,
+            ),
+            (
+                "presence_written",
+                "Changes that the store has taken.",
+                counted.written,
+            ),
+            (
+                "presence_failed",
+                "Tries that the store did not take.",
+                counted.failed,
+            ),
+        ];
+        for (name, help, count) in so_far {
+            counters(encoder, name, help, [(Vec::new(), count)])?;
+        }
+        Ok(())
     }
 
     fn latency(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
@@ -353,7 +426,12 @@ mod tests {
             published: 7,
             ..HubCounts::default()
         };
-        let text = exposition(&status, &[("hq", counts)]);
+        let presence = Counted {
+            dropped: 2,
+            waiting: 5,
+            ..Counted::default()
+        };
+        let text = exposition(&status, &[("hq", counts)], Some(presence), None);
         for line in [
             "trilobite_ledger_observations_total{site=\"hq\",stage=\"offered\"} 10",
             "trilobite_ledger_residual_observations{site=\"hq\"} 1.0",
@@ -365,6 +443,8 @@ mod tests {
             "trilobite_folded_latency_seconds{quantile=\"0.999\"} 0.25",
             "trilobite_worker_solve_cpu_seconds{worker=\"0\"} 1.5",
             "trilobite_worker_rounds_skipped_total{worker=\"0\"} 4",
+            "trilobite_presence_fixes_dropped_total{} 2",
+            "trilobite_presence_waiting{} 5.0",
             "trilobite_worker_clients{worker=\"0\"} 3.0",
         ] {
             assert!(

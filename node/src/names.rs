@@ -29,6 +29,16 @@ impl Names {
         true
     }
 
+    /// The name of a client, if it has one.
+    pub fn name(&self, client: ClientId) -> Option<ClientName> {
+        self.name_by_id.get(&client).map(|name| name.clone())
+    }
+
+    /// Whether a client has a name.
+    pub fn is_named(&self, client: ClientId) -> bool {
+        self.name_by_id.contains_key(&client)
+    }
+
     /// The name of a client, or its sixteen digits.
     pub fn show(&self, client: ClientId) -> String {
         match self.name_by_id.get(&client) {

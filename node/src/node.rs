@@ -9,18 +9,24 @@ use anyhow::Context as _;
 use ingest::pipeline::{Listener, PipelineSite, SessionNote};
 use ingest::registrar::Registrar;
 use ingest::{Pipeline, PipelineConfig, SentFix, Snapshot, WorkerConfig};
+use outbox::relay::{Relay, RelayConfig};
+use outbox::{Component, Store};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use wire::recording::Entry;
 use wire::{ClientId, ClientName, Session};
 
+use crate::alerts::{AlertsParts, Lookout};
 use crate::body::truth::Truth;
 use crate::calibrate::desk::Desk;
 use crate::fan_out::FanOut;
-use crate::http::{self, Health, HttpState, SiteEntry};
+use crate::http::{self, Door, Health, HttpState, SiteEntry, Tls};
 use crate::latest::Hub;
+use crate::messages::{self, Listening, MessagesParts};
 use crate::names::Names;
 use crate::periods::{Calendar, KeyKeeper};
+use crate::presence::ended::Ended;
+use crate::presence::{NodeSurroundings, Orders, Presence, PresenceParts};
 use crate::record::{RecordSender, Recording};
 use crate::sites::LoadedSite;
 use crate::view::status_view;
@@ -37,6 +43,13 @@ const WORK_STOP_MAX: Duration = Duration::from_secs(5);
 
 /// How often the node looks whether somebody changed a calibration file.
 const CALIBRATION_LOOK: Duration = Duration::from_secs(2);
+
+/// Tables that a node keeps beside its messages, in the same store.
+pub const COMPONENTS: [Component; 3] = [
+    crate::presence::COMPONENT,
+    outbox::alerts::COMPONENT,
+    outbox::relay::COMPONENT,
+];
 
 /// Reads every portion of fixes besides the hub, on the fan-out's thread.
 pub type FixReader = Box<dyn Fn(&[SentFix]) + Send>;
@@ -68,8 +81,20 @@ pub struct NodeParts {
     pub record: Option<PathBuf>,
     /// Where to serve HTTP, if at all.
     pub http: Option<SocketAddr>,
+    /// With TLS.
+    pub http_tls: Option<Tls>,
     /// Further hosts under which HTTP is reached, besides loopback ones.
     pub http_hosts: Vec<String>,
+    /// Who is let in, on both listeners.
+    pub door: Arc<Door>,
+    /// What must not be lost.
+    pub store: Option<Store>,
+    /// When something about messages is unusual; it needs the store.
+    pub alerts: AlertsParts,
+    /// Who sends messages on; they need the store.
+    pub relays: Vec<RelayConfig>,
+    /// Where to serve messages, if at all; it needs the store.
+    pub messages: Option<MessagesParts>,
     /// A further reader of all fixes.
     pub reader: Option<FixReader>,
     /// The truth, in the demo.
@@ -89,10 +114,14 @@ impl std::fmt::Debug for NodeParts {
 pub struct Node {
     pipeline: Arc<Pipeline>,
     desk: Arc<Desk>,
+    presence: Option<Presence>,
     fan_out: Option<FanOut>,
     recording: Option<Recording>,
     health: Arc<Health>,
     http_address: Option<SocketAddr>,
+    messages: Option<Listening>,
+    lookout: Option<Lookout>,
+    relays: Vec<Relay>,
     closing: watch::Sender<bool>,
     runtime: Runtime,
 }
@@ -106,8 +135,10 @@ impl Node {
         let http_listener = parts.http.map(bind_http).transpose()?;
         let recording = parts.record.as_deref().map(Recording::begin).transpose()?;
         let names = Arc::new(Names::default());
+        let orders = (parts.store.is_some()).then(|| Orders::new(names.clone(), &parts.sites));
         let listener = Ears {
             names: names.clone(),
+            orders: orders.clone(),
             record: recording.as_ref().map(Recording::sender),
         };
         let sites = pipeline_sites(&parts)?;
@@ -127,11 +158,39 @@ impl Node {
         )?);
         let hub = Arc::new(Hub::new(sites.len()));
         // Without HTTP nobody reads the hub, and nobody sweeps it.
-        let readers_hub = http_listener.is_some().then(|| hub.clone());
+        let is_read = http_listener.is_some() || parts.messages.is_some();
+        let readers_hub = is_read.then(|| hub.clone());
+        let desk = Arc::new(Desk::new(&parts.sites, pipeline.clone()));
+        let ended = Arc::new(Ended::default());
+        let presence = match (parts.store.clone(), orders.clone()) {
+            (Some(store), Some(orders)) => Some(Presence::start(PresenceParts {
+                store,
+                sites: &parts.sites,
+                keys: sites
+                    .iter()
+                    .map(|site| site.pseudonym_key.clone())
+                    .collect(),
+                orders,
+                is_recording: parts.worker.recording_agents.is_some(),
+                surroundings: Box::new(NodeSurroundings {
+                    pipeline: pipeline.clone(),
+                    desk: desk.clone(),
+                    hub: hub.clone(),
+                    ended: ended.clone(),
+                    sites: sites.iter().map(|site| site.name.to_string()).collect(),
+                }),
+            })?),
+            _ => None,
+        };
+        let feed = presence.as_ref().map(Presence::feed);
         let reader = parts.reader;
         let fan_out = FanOut::start(pipeline.fixes().clone(), move |fixes| {
+            let fixes = &*ended.filter(fixes);
             if let Some(hub) = &readers_hub {
                 hub.publish(fixes);
+            }
+            if let Some(feed) = &feed {
+                feed.give(fixes);
             }
             if let Some(reader) = &reader {
                 reader(fixes);
@@ -142,38 +201,72 @@ impl Node {
             .thread_name("http")
             .enable_all()
             .build()?;
-        let desk = Arc::new(Desk::new(&parts.sites, pipeline.clone()));
         let closing = watch::Sender::new(false);
         let health = Arc::new(Health::default());
+        let entries = parts.sites.iter().map(|l| SiteEntry {
+            site: l.site.as_ref().clone(),
+        });
+        let relays = start_relays(parts.store.as_ref(), &parts.relays)?;
+        let relay_healths: Vec<_> = relays.iter().map(Relay::health_reader).collect();
+        let status = pipeline.clone();
+        let mut state = HttpState::new(Arc::new(entries.collect()), hub, move || {
+            let mut view = status_view(&status.snapshot(), status.time().now_us());
+            view.relays = relay_healths.iter().map(|health| health()).collect();
+            Arc::new(view)
+        })
+        .with_names(names)
+        .with_hosts(&parts.http_hosts)
+        .with_door(parts.door.clone())
+        .with_workers(pipeline.clone())
+        .with_desk(desk.clone())
+        .with_health(health.clone());
+        if let (Some(store), Some(orders)) = (&parts.store, &orders) {
+            state = state.with_presence(store.clone(), orders.clone());
+        }
+        let lookout = match &parts.store {
+            Some(store) => {
+                let door = parts.door.clone();
+                let lookout = Lookout::start(parts.alerts, store.clone(), door)?;
+                state = state.with_board(lookout.board());
+                Some(lookout)
+            }
+            None => None,
+        };
+        if let Some(truth) = parts.truth {
+            state = state.with_truth(truth);
+        }
+        let messages_tls = parts.messages.as_ref().and_then(|parts| parts.tls.clone());
+        let certificates: Vec<Tls> = parts.http_tls.iter().cloned().chain(messages_tls).collect();
+        if let Some(store) = parts.store.clone() {
+            runtime.spawn(messages::look_after(store, health.clone()));
+        }
+        let messages = match (parts.messages, parts.store) {
+            (Some(parts), Some(store)) => Some(Listening::start(parts, store, &state)?),
+            _ => None,
+        };
         let http_address = match http_listener {
             None => None,
             Some(listener) => {
                 let address = listener.local_addr()?;
-                let entries = parts.sites.iter().map(|l| SiteEntry {
-                    site: l.site.as_ref().clone(),
-                });
-                let status = pipeline.clone();
-                let mut state = HttpState::new(Arc::new(entries.collect()), hub, move || {
-                    Arc::new(status_view(&status.snapshot(), status.time().now_us()))
-                })
-                .with_names(names)
-                .with_hosts(&parts.http_hosts)
-                .with_workers(pipeline.clone())
-                .with_desk(desk.clone())
-                .with_health(health.clone());
-                if let Some(truth) = parts.truth {
-                    state = state.with_truth(truth);
-                }
-                serve_http(&runtime, listener, state, closing.subscribe())?;
+                serve_http(
+                    &runtime,
+                    listener,
+                    state,
+                    parts.http_tls,
+                    closing.subscribe(),
+                )?;
                 Some(address)
             }
         };
+        runtime.spawn(http::door::look_after(parts.door));
+        runtime.spawn(http::reload_on_hangup(certificates));
         let names: Vec<String> = sites.iter().map(|site| site.name.to_string()).collect();
         runtime.spawn(rotate_keys(
             pipeline.clone(),
             parts.calendar,
             parts.keeper,
             names,
+            orders,
         ));
         runtime.spawn(watch_calibrations(desk.clone()));
         health.set_started();
@@ -181,10 +274,14 @@ impl Node {
         Ok(Self {
             pipeline,
             desk,
+            presence,
             fan_out: Some(fan_out),
             recording,
             health,
             http_address,
+            messages,
+            lookout,
+            relays,
             closing,
             runtime,
         })
@@ -198,6 +295,16 @@ impl Node {
     /// Where HTTP is served, if it is.
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http_address
+    }
+
+    /// Zones and access points, if there is a store.
+    pub fn presence(&self) -> Option<&Presence> {
+        self.presence.as_ref()
+    }
+
+    /// Where messages are served, if they are.
+    pub fn messages_address(&self) -> Option<SocketAddr> {
+        self.messages.as_ref().map(Listening::address)
     }
 
     /// The workers.
@@ -234,8 +341,13 @@ impl Node {
         }
         let snapshot = self.pipeline.stop();
         self.fan_out = None;
+        // Whoever is inside stays so: a stop is no leaving.
+        self.presence = None;
         self.recording = None;
         self.closing.send_replace(true);
+        self.messages = None;
+        self.lookout = None;
+        self.relays.clear();
         self.runtime.shutdown_timeout(WORK_STOP_MAX);
         snapshot
     }
@@ -244,6 +356,7 @@ impl Node {
 /// What the rest of the node hears from its workers.
 struct Ears {
     names: Arc<Names>,
+    orders: Option<Orders>,
     record: Option<RecordSender>,
 }
 
@@ -275,6 +388,12 @@ impl Listener for Ears {
                 session,
                 names: names.to_vec(),
             });
+        }
+    }
+
+    fn opted_out(&self, site: usize, clients: &[ClientId]) {
+        if let Some(orders) = &self.orders {
+            orders.opt_out(site, clients);
         }
     }
 
@@ -310,6 +429,7 @@ async fn rotate_keys(
     calendar: Calendar,
     keeper: KeyKeeper,
     sites: Vec<String>,
+    orders: Option<Orders>,
 ) {
     let mut in_force = calendar.current();
     loop {
@@ -322,7 +442,13 @@ async fn rotate_keys(
         let mut changed = true;
         for (index, site) in sites.iter().enumerate() {
             match keeper.key(site, period) {
-                Ok(key) => pipeline.set_pseudonym_key(index, key),
+                Ok(key) => {
+                    // First, so that nobody is counted twice.
+                    if let Some(orders) = &orders {
+                        orders.rotate(index, &key);
+                    }
+                    pipeline.set_pseudonym_key(index, key);
+                }
                 Err(error) => {
                     changed = false;
                     tracing::error!("site {site} keeps its old pseudonyms for now: {error}");
@@ -352,6 +478,19 @@ async fn watch_calibrations(desk: Arc<Desk>) {
     }
 }
 
+fn start_relays(store: Option<&Store>, configs: &[RelayConfig]) -> anyhow::Result<Vec<Relay>> {
+    let Some(store) = store else {
+        return Ok(Vec::new());
+    };
+    let start = |config: &RelayConfig| {
+        let relay = Relay::start(store.clone(), config);
+        let relay = relay.with_context(|| format!("relay {}", config.name))?;
+        tracing::info!("relay {} sends messages to {}", config.name, config.url);
+        Ok(relay)
+    };
+    configs.iter().map(start).collect()
+}
+
 fn bind_http(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).with_context(|| {
         format!("cannot serve HTTP on {address}; choose another port with --http or http.listen")
@@ -364,6 +503,7 @@ fn serve_http(
     runtime: &Runtime,
     listener: TcpListener,
     state: HttpState,
+    tls: Option<Tls>,
     mut closing: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let _entered = runtime.enter();
@@ -371,7 +511,7 @@ fn serve_http(
     let shutdown = async move {
         let _ = closing.wait_for(|closing| *closing).await;
     };
-    runtime.spawn(http::serve(listener, state, shutdown));
+    runtime.spawn(http::serve(listener, state, tls, shutdown));
     Ok(())
 }
 

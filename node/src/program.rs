@@ -12,7 +12,9 @@ use crate::calibrate::survey_file::SurveyError;
 use crate::cli::{Cli, Command, ValidateArgs};
 use crate::config::ConfigError;
 use crate::sites::SiteError;
-use crate::{calibrate, certificates, demo, explain, serve, tokens, validate};
+use crate::{
+    calibrate, certificates, demo, explain, inbox_command, outbox_command, serve, tokens, validate,
+};
 
 /// Exit code of a command that could not do its work.
 const FAILED: u8 = 1;
@@ -34,6 +36,10 @@ pub fn main() -> ExitCode {
             .map(|told| say(&told))
             .map_err(Into::into),
         Command::Token(command) => tokens::run(command).map(|told| say(&told)),
+        Command::Inbox(command) => inbox_command::run(&command).map(|told| say(&told)),
+        Command::Outbox(command) => {
+            outbox_command::run(command, &crate::node::COMPONENTS).map(|told| say(&told))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,7 +96,40 @@ fn say(text: &str) {
 
 /// Prints an error with its causes; several lines are several errors.
 fn complain(error: &anyhow::Error) {
-    for line in format!("{error:#}").lines() {
+    for line in told(error).lines() {
         eprintln!("error: {line}");
+    }
+}
+
+/// An error and its causes, each once: some tell their cause in their own words already.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.ends_with(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || std::io::Error::other("no space is left");
+        let plain = Err::<(), _>(cause()).context("cannot write a.toml");
+        assert_eq!(
+            told(&plain.unwrap_err()),
+            "cannot write a.toml: no space is left"
+        );
+        let twice = outbox::OpenError::Thread(cause());
+        let twice = anyhow::Error::from(twice).context("messages");
+        assert_eq!(told(&twice), "messages: store: no thread: no space is left");
     }
 }

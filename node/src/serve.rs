@@ -1,18 +1,24 @@
 //! `trilobite serve`: a node by its configuration, until it is told to stop.
 
 use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use ingest::registrar::Registrar;
 use ingest::{ShardConfig, WorkerConfig};
 use link::{NodeCredentials, ResetKey};
+use outbox::Store;
+use outbox::consumer::ConsumerFile;
 
-use crate::config::NodeConfig;
+use crate::alerts::AlertsParts;
+use crate::config::{NodeConfig, RelaySection, TlsConfig};
 use crate::enrolment::{Clerk, Counter};
-use crate::node::{Node, NodeParts};
+use crate::http::{Door, Tls, TlsFiles, Unlisted};
+use crate::messages::MessagesParts;
+use crate::node::{COMPONENTS, Node, NodeParts};
 use crate::periods::{Calendar, KeyKeeper};
 use crate::sites::{self, LoadedSite, SiteError};
 
@@ -27,8 +33,14 @@ pub fn run(config_file: &Path, record: Option<PathBuf>) -> anyhow::Result<()> {
     let config = NodeConfig::load(config_file)?;
     let node = Node::start(parts(&config, record)?)?;
     tracing::info!("agents connect to {} (QUIC over UDP)", node.quic_address());
+    let scheme = |tls: bool| if tls { "https" } else { "http" };
     if let Some(address) = node.http_address() {
-        tracing::info!("map and API at http://{address}");
+        let scheme = scheme(config.http.tls.is_some());
+        tracing::info!("map and API at {scheme}://{address}");
+    }
+    if let Some(address) = node.messages_address() {
+        let scheme = scheme(config.messages.tls.is_some());
+        tracing::info!("messages at {scheme}://{address}/messages");
     }
     tell_ready(&node);
     node.wait_for_signal(None)?;
@@ -46,6 +58,7 @@ fn tell_ready(node: &Node) {
     let ready = serde_json::json!({
         "quic": node.pipeline().addresses(),
         "http": node.http_address(),
+        "messages": node.messages_address(),
     });
     // Whoever started the node need not read it.
     let _ = writeln!(std::io::stdout(), "{ready}");
@@ -55,7 +68,11 @@ fn parts(config: &NodeConfig, record: Option<PathBuf>) -> anyhow::Result<NodePar
     let quic = &config.quic;
     let mut credentials =
         NodeCredentials::from_files(&quic.authority, &quic.certificate, &quic.key)?;
-    std::fs::create_dir_all(&config.state_dir)
+    // Keys and messages of where people were lie in it.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&config.state_dir)
         .with_context(|| format!("cannot make state_dir {}", config.state_dir.display()))?;
     let reset_key = ResetKey::from_file(&config.state_dir.join("stateless-reset.key"))?;
     let worker = WorkerConfig {
@@ -73,6 +90,34 @@ fn parts(config: &NodeConfig, record: Option<PathBuf>) -> anyhow::Result<NodePar
     if registrar.is_some() {
         credentials = credentials.with_enrolment();
     }
+    let own = TlsFiles {
+        certificate: quic.certificate.clone(),
+        key: quic.key.clone(),
+    };
+    let tls = |tls: &Option<TlsConfig>| {
+        let tls = tls.as_ref().map(|tls| Tls::open(tls.files(own.clone())));
+        tls.transpose()
+    };
+    let http_tls = tls(&config.http.tls).context("http.tls")?;
+    let messages = MessagesParts {
+        listen: config.messages.listen,
+        otherwise: None,
+        tls: tls(&config.messages.tls).context("messages.tls")?,
+        pace: config.messages.pace(),
+    };
+    let certificates = http_tls.iter().chain(&messages.tls);
+    let mut http_hosts = config.http.hosts.clone();
+    http_hosts.extend(certificates.flat_map(Tls::names));
+    let listens = [config.http.listen, config.messages.listen];
+    http_hosts.extend(listens.map(|listen| listen.ip().to_string()));
+    let door = door(config)?;
+    let store = Store::open(config.messages.store(&config.state_dir), &COMPONENTS)?;
+    let alerts = AlertsParts {
+        rules: config.alerts.rules(),
+        hook: config.alerts.hook().context("alerts.webhook")?,
+    };
+    let relays = config.relays.iter().map(RelaySection::config);
+    let relays = relays.collect::<anyhow::Result<Vec<_>>>()?;
     Ok(NodeParts {
         listen: quic.listen,
         workers: config.workers,
@@ -85,10 +130,42 @@ fn parts(config: &NodeConfig, record: Option<PathBuf>) -> anyhow::Result<NodePar
         keeper: KeyKeeper::new(config.runtime_dir.clone()),
         record,
         http: Some(config.http.listen),
-        http_hosts: config.http.hosts.clone(),
+        http_tls,
+        http_hosts,
+        door: Arc::new(door),
+        store: Some(store),
+        alerts,
+        relays,
+        messages: Some(messages),
         reader: None,
         truth: None,
     })
+}
+
+/// Who is let in: whoever is on this machine, until there are consumers with tokens; off loopback only
+/// they.
+fn door(config: &NodeConfig) -> anyhow::Result<Door> {
+    let file = ConsumerFile::in_dir(&config.state_dir);
+    let listens = [
+        ("http.listen", config.http.listen),
+        ("messages.listen", config.messages.listen),
+    ];
+    let far = listens
+        .iter()
+        .find(|(_, listen)| !listen.ip().is_loopback());
+    let unlisted = match far {
+        None => Unlisted::Welcome,
+        Some(_) => Unlisted::Refused,
+    };
+    let watch = file.watch()?;
+    if let (Some((key, listen)), None) = (far, watch.now()) {
+        bail!(
+            "{key} {listen} is not loopback, and there are no consumers in {}; make one first: \
+             \"trilobite token create --name NAME --site SITE --type TYPE --config FILE\"",
+            config.state_dir.display()
+        );
+    }
+    Ok(Door::listed(watch, unlisted))
 }
 
 /// Who certifies agents, where the configuration lets the node have the authority's key.

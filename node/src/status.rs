@@ -13,6 +13,8 @@ pub struct StatusView {
     pub folded_latency: LatencyView,
     /// The workers, in order of their index.
     pub workers: Vec<WorkerView>,
+    /// Who sends messages on, in the order of the configuration.
+    pub relays: Vec<outbox::relay::RelayHealth>,
 }
 
 /// The books: in all, per site and per agent.

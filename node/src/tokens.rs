@@ -1,4 +1,7 @@
-//! `trilobite token`: what a person carries to a new device, so that it gets a certificate once.
+//! `trilobite token`: what a person carries to a new device, so that it gets a certificate once, and
+//! what consumers show.
+
+mod consumers;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -52,19 +55,38 @@ pub fn run(command: TokenCommand) -> anyhow::Result<String> {
             );
             Ok(told)
         }
-        TokenCommand::List { authority } => {
-            let entries = Place::find(&authority)?.book().entries()?;
-            if entries.is_empty() {
-                return Ok("no join tokens; make one with \"trilobite token join\"".to_owned());
+        TokenCommand::Create(args) => consumers::create(&args),
+        TokenCommand::List { authority, state } => {
+            let config = authority.config.as_deref();
+            let consumers = consumers::list(config, &state)?;
+            if !has_join_tokens(config)? {
+                return Ok(consumers);
             }
+            let entries = Place::find(&authority)?.book().entries()?;
             let now = unix_s();
-            let lines: Vec<String> = entries.iter().map(|entry| line(entry, now)).collect();
+            let mut lines: Vec<String> = entries.iter().map(|entry| line(entry, now)).collect();
+            if lines.is_empty() {
+                let none = "no join tokens; make one with \"trilobite token join\"";
+                lines.push(none.to_owned());
+            }
+            lines.push(consumers);
             Ok(lines.join("\n"))
         }
-        TokenCommand::Revoke { id, authority } => {
+        TokenCommand::Revoke {
+            id,
+            authority,
+            state,
+        } => {
+            let config = authority.config.as_deref();
+            if let Some(told) = consumers::revoke(config, &state, &id)? {
+                return Ok(told);
+            }
+            if !has_join_tokens(config)? {
+                bail!("there is no consumer {id}; see \"trilobite token list\"");
+            }
             let revoked = Place::find(&authority)?.book().revoke(&id)?;
             let Some(entry) = revoked.first() else {
-                bail!("there is no join token {id}; see \"trilobite token list\"");
+                bail!("there is no join token and no consumer {id}; see \"trilobite token list\"");
             };
             let after = match entry.redeemed {
                 Some(_) => "; it had been redeemed, and that certificate stays valid",
@@ -76,6 +98,12 @@ pub fn run(command: TokenCommand) -> anyhow::Result<String> {
             ))
         }
     }
+}
+
+/// Whether a node with this configuration redeems join tokens; without one, whoever asks knows.
+fn has_join_tokens(config: Option<&Path>) -> anyhow::Result<bool> {
+    let config = config.map(NodeConfig::load).transpose()?;
+    Ok(config.is_none_or(|config| config.enrolment.is_some()))
 }
 
 fn line(entry: &TokenEntry, now_unix_s: u64) -> String {
@@ -155,17 +183,7 @@ impl Place {
         let Some(config) = &self.config else {
             return Ok(());
         };
-        let mut served = Vec::with_capacity(config.sites.len());
-        for entry in &config.sites {
-            served.push(sites::read_site(&entry.file)?.id);
-        }
-        if !served.iter().any(|id| id == site.as_str()) {
-            bail!(
-                "the node does not serve site {site}; use one of {}, or add it to the configuration",
-                served.join(", ")
-            );
-        }
-        Ok(())
+        check_served(config, site.as_str())
     }
 
     /// Where the device reaches the node, as far as its certificate and configuration tell.
@@ -177,6 +195,20 @@ impl Place {
         let listen = self.config.as_ref().map(|config| config.quic.listen.port());
         format!("{name}:{}", listen.unwrap_or(PORT))
     }
+}
+
+fn check_served(config: &NodeConfig, site: &str) -> anyhow::Result<()> {
+    let mut served = Vec::with_capacity(config.sites.len());
+    for entry in &config.sites {
+        served.push(sites::read_site(&entry.file)?.id);
+    }
+    if !served.iter().any(|id| id == site) {
+        bail!(
+            "the node does not serve site {site}; use one of {}, or add it to the configuration",
+            served.join(", ")
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -224,6 +256,7 @@ mod tests {
         let list = |dir| {
             run(TokenCommand::List {
                 authority: authority(dir),
+                state: dir.to_owned(),
             })
             .unwrap()
         };
@@ -240,6 +273,7 @@ mod tests {
             run(TokenCommand::Revoke {
                 id: id.to_owned(),
                 authority: authority(dir.path()),
+                state: dir.path().to_owned(),
             })
         };
         assert!(revoke(id).unwrap().starts_with("revoked"));

@@ -7,7 +7,7 @@ use crate::status::{
     AgentView, Books, CountedView, LatencyView, LedgerView, StatusView, Tally, WorkerView,
 };
 
-/// The status as of a snapshot taken at `now_us` of the node's clock.
+/// The status as of a snapshot taken at `now_us` of the node's clock, without relays, which it does not know.
 pub fn status_view(snapshot: &Snapshot, now_us: u64) -> StatusView {
     let mut sites: Vec<(String, ingest::Books)> = Vec::new();
     let mut agents = Vec::new();
@@ -50,6 +50,7 @@ pub fn status_view(snapshot: &Snapshot, now_us: u64) -> StatusView {
         latency: latency_view(&snapshot.latency_us()),
         folded_latency: latency_view(&snapshot.folded_us()),
         workers: worker_views(snapshot),
+        relays: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ mod radio;
 mod stairs;
 mod storeys;
 mod wall;
+mod zone;
 
 use toml::Spanned;
 use toml::de::DeTable;

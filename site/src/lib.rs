@@ -59,7 +59,7 @@ pub mod slab;
 
 pub use building::{
     Anchor, Band, Bssid, Floor, FloorIndex, Propagation, Radio, RadioIndex, Site, Slab, Stairs,
-    Wall, Zone,
+    Wall, Zone, ZoneRules,
 };
 pub use calibration::{
     Calibration, Kernel, RadioModel, RadioShadow, RangeModel, RegionScale, Regions, Shadow,

@@ -21,6 +21,9 @@ pub const FLOOR_WALLS_MAX: usize = 20_000;
 /// Zones of one storey, and areas of one `allowed` or `blocked` list: each test visits them all.
 pub const FLOOR_AREAS_MAX: usize = 1_000;
 
+/// Numbers of clients that one zone tells of: each is looked at when somebody enters or leaves.
+pub const ZONE_OCCUPANCY_MAX: usize = 16;
+
 /// Stairs and lifts of a site.
 pub const STAIRS_MAX: usize = 1_000;
 
@@ -80,6 +83,14 @@ pub(crate) const THICKNESS: Interval = Interval::new(0.0005, 3.0, " m");
 pub(crate) const LOSS: Interval = Interval::new(0.0, 200.0, " dB");
 /// Anchors over their floor; the ceiling is checked apart.
 pub(crate) const ANCHOR_HEIGHT: Interval = Interval::new(0.0, 200.0, " m");
+/// Probabilities at which clients enter and leave zones: nothing is certain.
+pub(crate) const ZONE_PROBABILITY: Interval = Interval::new(0.01, 0.99, "");
+/// Times of zones: at once to a day, after which pseudonyms change anyway.
+pub(crate) const ZONE_TIME: Interval = Interval::new(0.0, 86_400.0, " s");
+/// Silences: shorter ones are pauses between two packets of a sleeping phone.
+pub(crate) const ZONE_SILENCE: Interval = Interval::new(5.0, 86_400.0, " s");
+/// Clients in a zone: more than a node remembers at a site make no sense.
+pub(crate) const ZONE_OCCUPANCY: Interval = Interval::new(1.0, 4_000_000.0, " clients");
 /// Transmit power, from a UWB tag's to the most that any rule allows.
 pub(crate) const TX_POWER: Interval = Interval::new(-60.0, 40.0, " dBm");
 /// Path-loss exponents: wave guides lie below 2, diffuse paths near 4.

@@ -174,7 +174,8 @@ fn every_mistake_says_what_to_do() {
 
     let no_enrolment = folder
         .command(NODE)
-        .args(["token", "list", "--config", "node.toml"])
+        .args(["token", "join", "--agent", "hall-01", "--site", "hall"])
+        .args(["--config", "node.toml"])
         .output()
         .unwrap();
     check_refused(&no_enrolment, 1, "node.toml has no [enrolment]");

@@ -5,9 +5,14 @@
 mod demo;
 mod enrol;
 mod explain;
+#[path = "../../outbox/tests/inbox/feed_server.rs"]
+#[allow(dead_code, reason = "the inbox's own tests use the rest")]
+mod feed_server;
 mod house;
+mod inbox;
 mod neighbours;
 mod network;
+mod outage;
 mod package;
 mod process;
 mod relay;

@@ -240,8 +240,9 @@ fn check_loss(loss: f64) {
         assert_eq!((up.lost, down.lost), (0, 0));
         assert!(lost == 0 || finished.relay.stood_still(), "{lost}");
     } else {
-        let few = |counts: Counts| counts.lost > 0 && counts.lost * 2 < counts.packets;
-        assert!(few(up) && few(down), "{up:?} {down:?}");
+        // The node says so little that it may have lost nothing.
+        let few = |counts: Counts| counts.lost * 2 < counts.packets;
+        assert!(up.lost > 0 && few(up) && few(down), "{up:?} {down:?}");
         assert!(lost > 0, "some of {up:?} bore datagrams");
     }
 }

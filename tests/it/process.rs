@@ -39,7 +39,7 @@ impl Folder {
             "state_dir = \"state\"\nruntime_dir = \"run\"\n\
              [quic]\nlisten = \"127.0.0.1:{}\"\nauthority = \"pki/ca.pem\"\n\
              certificate = \"pki/node.pem\"\nkey = \"pki/node.key\"\n\
-             [http]\nlisten = \"127.0.0.1:0\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n[messages]\nlisten = \"127.0.0.1:0\"\n\
              [[site]]\nfile = \"hall.toml\"\n",
             self.quic_port
         )

@@ -33,6 +33,13 @@ pub enum Frame {
         /// Id on the wire and the name that the node shows instead.
         names: Vec<(u64, ClientName)>,
     },
+    /// Agent → node: these clients opted out; forget them, and tell whoever was told of them.
+    OptOut {
+        /// Their ids of the running period, whether anybody has heard them or not; at most
+        /// [`DEFINE_CLIENTS_MAX`](crate::limits::DEFINE_CLIENTS_MAX).
+        #[serde(with = "crate::client_ids")]
+        clients: Vec<ClientId>,
+    },
     /// Agent → node: what short ids stand for from now on.
     Define(Define),
     /// Node → agent: these short ids may be used.

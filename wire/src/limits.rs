@@ -4,7 +4,7 @@
 /// connection, since a length field must never make the reader allocate without bound.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
-/// Most clients of one `define`, eight bytes each: 64,000 bytes and the keys fit a frame, and an
+/// Most clients of one `define` or `opt_out`, eight bytes each: 64,000 bytes and the keys fit a frame, and an
 /// entry of a recording. A longer one ends the connection, as every malformed frame does.
 pub const DEFINE_CLIENTS_MAX: usize = 8_000;
 

@@ -262,6 +262,12 @@ fn frames() {
     );
     check_frame("names", Frame::Names { names: names() });
     check_frame(
+        "opt_out",
+        Frame::OptOut {
+            clients: vec![data().client],
+        },
+    );
+    check_frame(
         "define",
         Frame::Define(Define {
             first: 5,
@@ -366,6 +372,7 @@ fn every_example_is_checked_and_the_python_loop_is_the_tested_one() {
         "report",
         "counted",
         "names",
+        "opt_out",
         "define",
         "defined",
         "drain",

@@ -19,6 +19,8 @@ pub(super) struct Reader {
     pub(super) next: Drained,
     /// Its descriptor had something to read since the last drain.
     pub(super) woken: bool,
+    /// Observations in the look that goes on, or in the last one.
+    pub(super) heard: u32,
 }
 
 impl Reader {
@@ -38,8 +40,9 @@ impl Reader {
         coalescer: &mut Option<Coalescer>,
         batcher: &mut Batcher,
     ) -> Result<Drained, SourceError> {
-        let radios = &self.radios;
+        let (radios, count) = (&self.radios, &mut self.heard);
         self.source.drain(now_us, room, &mut |mut heard: Heard| {
+            *count = count.saturating_add(1);
             heard.radio = radios.get(usize::from(heard.radio)).copied().unwrap_or(0);
             match (stage.handle(heard), &mut *coalescer) {
                 (Some(observation), Some(coalescer)) => {
@@ -85,6 +88,7 @@ pub(super) fn readers(sources: Vec<Box<dyn Source>>, radios: &[RadioHello]) -> V
         source,
         next: Drained::More,
         woken: false,
+        heard: 0,
     };
     sources.into_iter().map(reader).collect()
 }

@@ -244,3 +244,78 @@ fn a_capture_tells_access_points_under_their_ids() {
     );
     assert_eq!(intake.health()[0].from_access_point, 1, "the stranger");
 }
+
+/// Has a descriptor and gives out so many observations at each look.
+struct Wired {
+    listed: Listed,
+    each_look: Vec<usize>,
+    socket: std::os::unix::net::UnixStream,
+}
+
+impl Source for Wired {
+    fn drain(
+        &mut self,
+        now_us: u64,
+        _room: usize,
+        out: &mut dyn FnMut(Heard),
+    ) -> Result<Drained, SourceError> {
+        if let Some(count) = self.each_look.pop() {
+            self.listed.drain(now_us, count, out)?;
+        }
+        Ok(Drained::NextAt(now_us + 60_000_000))
+    }
+
+    fn clock(&self) -> Clock {
+        self.listed.clock
+    }
+
+    fn watermark_us(&self) -> u64 {
+        self.listed.watermark_us()
+    }
+
+    fn radios(&self) -> &[RadioHello] {
+        self.listed.radios()
+    }
+
+    fn names(&self) -> Vec<(ClientId, ClientName)> {
+        Vec::new()
+    }
+
+    fn health(&self) -> SourceHealth {
+        SourceHealth::default()
+    }
+
+    fn fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        Some(std::os::fd::AsFd::as_fd(&self.socket))
+    }
+}
+
+#[test]
+fn a_busy_source_is_looked_at_by_time_and_a_quiet_one_wakes() {
+    use std::io::Write;
+    let busy = BUSY_OBSERVATIONS as usize;
+    let (mut writer, socket) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    writer.write_all(b"more").expect("room");
+    let source = Wired {
+        listed: Listed::new(Clock::Monotonic, "ap-1", 1..1_000),
+        each_look: vec![0, busy - 1, busy],
+        socket,
+    };
+    let stage = Stage::new(Rules::default());
+    let mut intake = Intake::new(vec![Box::new(source)], stage).expect("one source");
+    intake.handle_key(&PseudonymKey {
+        period: 1,
+        key: [7; 32],
+    });
+    let mut batcher = Batcher::new(BatcherLimits::default());
+    assert_eq!(intake.fill(1_000, &mut batcher), Flow::At(1_001));
+    assert!(!intake.handle_wake(), "not asked to wake");
+    for now_us in [30_000, 60_000] {
+        assert_eq!(
+            intake.fill(now_us, &mut batcher),
+            Flow::At(now_us + 60_000_000)
+        );
+        assert!(intake.handle_wake(), "quiet now");
+    }
+    assert_eq!(batcher.waiting(), 2 * busy - 1);
+}

@@ -42,6 +42,42 @@ fn agents_with_one_key_agree_and_periods_do_not() {
 }
 
 #[test]
+fn the_node_hears_of_opt_outs_that_it_may_have_been_told_of() {
+    let opted_out = |devices: &[Address]| Rules {
+        opted_out: devices.to_vec(),
+        ..Rules::default()
+    };
+    let pseudonym = |period, address| Pseudonymiser::new(&key(period)).client_id(&address);
+    let mut stage = Stage::new(opted_out(&[FACTORY]));
+    assert_eq!(stage.opt_outs(), [], "without a key nobody was told");
+    // The process before this one may have told it under the same key.
+    stage.set_key(&key(1));
+    assert_eq!(stage.opt_outs(), [pseudonym(1, FACTORY)]);
+    stage.set_rules(opted_out(&[FACTORY, RANDOM]));
+    let mut both = [pseudonym(1, FACTORY), pseudonym(1, RANDOM)];
+    both.sort_unstable();
+    assert_eq!(stage.opt_outs(), both);
+    stage.set_key(&key(1));
+    assert_eq!(stage.opt_outs(), both, "a new session of the same key");
+    stage.set_key(&key(2));
+    assert_eq!(stage.opt_outs(), [], "nobody on the list is told under it");
+    stage.set_rules(opted_out(&[FACTORY]));
+    stage.set_rules(opted_out(&[FACTORY, RANDOM]));
+    assert_eq!(stage.opt_outs(), [pseudonym(2, RANDOM)], "was off the list");
+}
+
+#[test]
+fn who_is_named_opts_out_under_the_name() {
+    let badge = ClientName::new("badge-7").unwrap();
+    let stage = stage(Rules {
+        opted_out: vec![FACTORY],
+        named: vec![(FACTORY, badge.clone())],
+        ..Rules::default()
+    });
+    assert_eq!(stage.opt_outs(), [named_client_id(&badge)]);
+}
+
+#[test]
 fn a_randomised_client_is_only_counted_unless_it_is_associated() {
     let mut stage = stage(Rules::default());
     assert_eq!(stage.handle(heard(RANDOM)), None);

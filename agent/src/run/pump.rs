@@ -18,7 +18,7 @@ use crate::limits::{
     ROOM_INTERVAL, ROOM_TURNS, WELCOME_MAX,
 };
 use crate::route::Route;
-use crate::session::{Order, names_frames};
+use crate::session::{Order, names_frames, opt_out_frames};
 
 /// How a link ended, or why none came about.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub(super) struct Pump<'a> {
     pub(super) link: &'a NodeLink,
     outgoing: mpsc::Sender<Frame>,
     incoming: mpsc::Receiver<Incoming>,
-    /// Frames that wait for room in `outgoing`: `hello` and names.
+    /// Frames that wait for room in `outgoing`: `hello`, names, who opted out.
     frames: VecDeque<Frame>,
     /// When to say one more word while an answer is waited for.
     nudge_due_us: u64,
@@ -135,7 +135,7 @@ impl<'a> Pump<'a> {
                 };
             }
             if !greeting && self.core.asked.take_names_changed() {
-                self.frames.extend(names_frames(self.core.intake().names()));
+                self.introduce();
                 continue;
             }
             if greeting && now_us >= welcome_until_us {
@@ -271,9 +271,16 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// The session began: tells who the named clients are.
+    /// Tells who the named clients are, and who opted out.
+    fn introduce(&mut self) {
+        let intake = self.core.intake();
+        self.frames.extend(names_frames(intake.names()));
+        self.frames.extend(opt_out_frames(intake.opt_outs()));
+    }
+
+    /// The session began.
     pub(super) fn begin(&mut self, session: Session) {
-        self.frames.extend(names_frames(self.core.intake().names()));
+        self.introduce();
         self.core.publish();
         let address = self.link.remote_address();
         self.core.remote = Some(address);

@@ -63,6 +63,10 @@ impl Hall {
                 let listener = &self.door.shared.listener;
                 listener.names(call.owner.site, call.session, &names);
             }
+            Frame::OptOut { clients } => {
+                let listener = &self.door.shared.listener;
+                listener.opted_out(call.owner.site, &clients);
+            }
             Frame::Define(define) => self.handle_define(id, call, &define),
             Frame::Renew { signing_request } => self.renew(id, signing_request),
             // Frames of later versions, and those that only a node sends, mean nothing here.

@@ -66,7 +66,13 @@ impl Place {
             keeper: KeyKeeper::new(None),
             record: None,
             http: None,
+            http_tls: None,
             http_hosts: Vec::new(),
+            door: Arc::new(crate::http::Door::open()),
+            store: None,
+            alerts: crate::alerts::AlertsParts::default(),
+            relays: Vec::new(),
+            messages: None,
             reader: None,
             truth: None,
         })

@@ -1,6 +1,7 @@
 //! Which format an `Accept` header asks for.
 
 use axum::http::{HeaderMap, header};
+use outbox::feed::accept::choose;
 
 /// Formats of a resource that is also a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ impl Format {
     /// All, in order of preference.
     pub(super) const ALL: [Self; 3] = [Self::Json, Self::Ndjson, Self::Events];
 
-    fn media_type(self) -> &'static str {
+    pub(super) fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Ndjson => "application/x-ndjson",
@@ -25,68 +26,12 @@ impl Format {
         }
     }
 
-    /// The format of `offered` that the request wants most: RFC 9110, section 12.5.1, without
-    /// parameters other than `q`; the first of equals. `None` when it allows none of them.
+    /// The format of `offered` that the request wants most; `None` when it allows none of them.
     pub(super) fn wanted(request: &HeaderMap, offered: &[Self]) -> Option<Self> {
-        let mut ranges = Vec::new();
-        for value in request.get_all(header::ACCEPT) {
-            ranges.extend(
-                value
-                    .to_str()
-                    .unwrap_or_default()
-                    .split(',')
-                    .filter_map(MediaRange::parse),
-            );
-        }
-        if ranges.is_empty() {
-            return offered.first().copied();
-        }
-        let wanted = |format: &Self| -> f32 {
-            let fitting = ranges.iter().filter(|range| range.fits(*format));
-            let closest = fitting.max_by_key(|range| range.closeness());
-            closest.map_or(0.0, |range| range.weight)
-        };
-        // `max_by` keeps the last of equals, so the least preferred comes first.
-        let allowed = offered
-            .iter()
-            .rev()
-            .copied()
-            .filter(|format| wanted(format) > 0.0);
-        allowed.max_by(|a, b| wanted(a).total_cmp(&wanted(b)))
-    }
-}
-
-struct MediaRange<'a> {
-    kind: &'a str,
-    subkind: &'a str,
-    weight: f32,
-}
-
-impl<'a> MediaRange<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let (kind, subkind) = parts.next()?.split_once('/')?;
-        let weight = parts
-            .find_map(|part| part.strip_prefix("q="))
-            .map_or(Some(1.0), |q| q.parse().ok())?;
-        (0.0..=1.0).contains(&weight).then_some(Self {
-            kind,
-            subkind,
-            weight,
-        })
-    }
-
-    fn fits(&self, format: Format) -> bool {
-        let media_type = format.media_type();
-        let Some((kind, subkind)) = media_type.split_once('/') else {
-            return false;
-        };
-        (self.kind == "*" || self.kind.eq_ignore_ascii_case(kind))
-            && (self.subkind == "*" || self.subkind.eq_ignore_ascii_case(subkind))
-    }
-
-    fn closeness(&self) -> u8 {
-        u8::from(self.kind != "*") + u8::from(self.subkind != "*")
+        let values = request.get_all(header::ACCEPT).iter();
+        let media_types: Vec<&str> = offered.iter().map(|format| format.media_type()).collect();
+        let values = values.map(|value| value.to_str().unwrap_or_default());
+        choose(values, &media_types).map(|index| offered[index])
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a request gets when it cannot be answered: a status, what is wrong, what to do.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,9 +13,15 @@ pub struct ApiError {
     status: StatusCode,
     what: String,
     what_to_do: String,
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
+    /// The status that goes with it.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// 404: the path names nothing.
     pub(super) fn not_found(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, what, what_to_do)
@@ -48,7 +56,7 @@ impl ApiError {
     }
 
     /// 403: whoever asks may not give this order.
-    pub(super) fn forbidden(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+    pub(crate) fn forbidden(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, what, what_to_do)
     }
 
@@ -67,9 +75,30 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what, what_to_do)
     }
 
+    /// 401: without a token, or with one that opens nothing.
+    pub(crate) fn unauthorized(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, what, what_to_do)
+    }
+
+    /// 429: this consumer asks more than it may.
+    pub(crate) fn too_many(retry_after: Duration) -> Self {
+        let what_to_do = "wait as long as Retry-After says; ask for larger pages, or with wait";
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "this consumer asks too often, or reads its answers too slowly",
+                what_to_do,
+            )
+        }
+    }
+
     /// 503: not now.
-    pub(super) fn unavailable(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, what, what_to_do)
+    pub(crate) fn unavailable(what: impl Into<String>, what_to_do: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(2)),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, what, what_to_do)
+        }
     }
 
     /// 500: something here fails, and somebody must look.
@@ -91,6 +120,7 @@ impl ApiError {
             status,
             what: what.into(),
             what_to_do: what_to_do.into(),
+            retry_after: None,
         }
     }
 }
@@ -99,10 +129,19 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({"error": {"what": self.what, "what_to_do": self.what_to_do}});
         let mut response = (self.status, Json(body)).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        let headers = response.headers_mut();
+        if let Some(after) = self.retry_after {
+            // Whole seconds, and never too early.
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // A browser asks a person for the second.
+            for scheme in ["Bearer", "Basic"] {
+                let challenge = format!("{scheme} realm=\"trilobite\"");
+                let challenge = HeaderValue::try_from(challenge).expect("visible ASCII");
+                headers.append(header::WWW_AUTHENTICATE, challenge);
+            }
         }
         response
     }

@@ -10,8 +10,18 @@ use axum::response::{IntoResponse, Response};
 ///
 /// The tag is weak, since the same body may travel compressed (RFC 9110, section 8.8.1).
 pub(super) fn tagged(request: &HeaderMap, content_type: &'static str, body: Bytes) -> Response {
+    tagged_by(&body.clone(), request, content_type, body)
+}
+
+/// As [`tagged`], by what of the body matters to a reader who has it.
+pub(super) fn tagged_by(
+    matter: &[u8],
+    request: &HeaderMap,
+    content_type: &'static str,
+    body: Bytes,
+) -> Response {
     let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
+    matter.hash(&mut hasher);
     let tag = format!("W/\"{:016x}\"", hasher.finish());
     let known = matches(request, &tag);
     let headers = [

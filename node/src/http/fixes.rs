@@ -2,20 +2,23 @@
 
 use std::time::Instant;
 
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use site::{FloorIndex, Site};
 use wire::ClientId;
 
 use super::accept::Format;
+use super::door::Caller;
 use super::error::ApiError;
 use super::limits::PAGE_FIXES_MAX;
+use super::policy::POSITIONS;
+use super::presence;
 use super::sites::bad_path;
-use super::state::HttpState;
+use super::state::{Face, HttpState};
 use super::stream;
 use crate::body::fix::{FixBody, FixesBody};
 use crate::body::time::{now_us, rfc3339};
@@ -54,13 +57,17 @@ pub(super) async fn list(
         .as_deref()
         .map(|floor| floor_index(site, floor))
         .transpose()?;
-    let mut response = match Format::wanted(&headers, &Format::ALL) {
+    let offered = match state.face {
+        Face::Map => &Format::ALL[..],
+        Face::Messages => &[Format::Json],
+    };
+    let mut response = match Format::wanted(&headers, offered) {
         Some(Format::Json) => snapshot(&state, index, floor, &query)?,
         Some(Format::Ndjson) => stream::ndjson(&state, index, floor)?,
         Some(Format::Events) => stream::events(&state, index, floor)?,
         None => {
-            let offered = "application/json, application/x-ndjson, text/event-stream";
-            return Err(ApiError::not_acceptable(offered));
+            let offered: Vec<_> = offered.iter().map(|format| format.media_type()).collect();
+            return Err(ApiError::not_acceptable(&offered.join(", ")));
         }
     };
     let headers = response.headers_mut();
@@ -75,21 +82,27 @@ pub(super) async fn list(
     Ok(response)
 }
 
+/// Its latest fix, for who may have positions; else what messages told of it.
 pub(super) async fn client(
     State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Path((id, client)) = path.map_err(bad_path)?;
     let (index, site) = state.site(&id)?;
-    let unknown = || {
-        ApiError::not_found(
-            "this client has no fix at this site",
-            "use 16 hexadecimal digits or the name of a named client; \
-             a client is forgotten ten minutes after its last fix",
-        )
+    let may_locate = caller.grant().meets(POSITIONS);
+    let known = state.names.find(&client).filter(|_| may_locate);
+    let Some(published) = known.and_then(|known| state.hub.latest(index, known)) else {
+        let told = presence::client(&state, &site.id, &client, &headers).await?;
+        return told.ok_or_else(|| {
+            ApiError::not_found(
+                "this client has no fix at this site",
+                "use 16 hexadecimal digits or the name of a named client; \
+                 a client is forgotten ten minutes after its last fix",
+            )
+        });
     };
-    let client = state.names.find(&client).ok_or_else(unknown)?;
-    let published = state.hub.latest(index, client).ok_or_else(unknown)?;
     let body = FixBody::new(&published, site, &state.names, Instant::now());
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

@@ -1,12 +1,14 @@
 //! Whether the node lives, has started and is ready.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 /// Set by the process, shown at `/startupz` and `/readyz`.
 #[derive(Debug, Default)]
 pub struct Health {
     started: AtomicBool,
     ready: AtomicBool,
+    store: RwLock<Option<&'static str>>,
 }
 
 impl Health {
@@ -18,6 +20,16 @@ impl Health {
     /// Whether agents and readers should come here now; false while the node drains.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
+    }
+
+    /// How the store of messages is, in a word. A node is ready all the same: positions need none.
+    pub fn set_store(&self, word: &'static str) {
+        *self.store.write().unwrap_or_else(PoisonError::into_inner) = Some(word);
+    }
+
+    /// How the store of messages is, in a word; `None` before it was asked.
+    pub fn store(&self) -> Option<&'static str> {
+        *self.store.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the start is complete.

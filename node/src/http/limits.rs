@@ -13,6 +13,9 @@ pub const STREAMS_MAX: usize = 256;
 /// Longest time for a request's head to arrive, and longest idle time between two requests.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 
+/// Longest time for a TLS handshake.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Largest request head in bytes.
 pub const HEAD_BYTES_MAX: usize = 16 * 1_024;
 

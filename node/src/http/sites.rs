@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
@@ -9,28 +10,37 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
+use super::door::Caller;
 use super::error::ApiError;
 use super::etag::tagged;
+use super::policy::SITES;
 use super::state::{HttpState, SiteEntry};
 use crate::body::site::{SiteBody, SiteEntryBody, SitesBody};
 
-pub(super) async fn list(State(state): State<HttpState>) -> Response {
-    let sites = state
-        .sites
-        .iter()
-        .enumerate()
+/// The sites that the caller may read; the others are not there.
+pub(super) async fn list(
+    State(state): State<HttpState>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    let sites = state.sites.iter().enumerate();
+    let sites = sites
+        .filter(|(_, SiteEntry { site })| caller.grant().reaches(&href(&site.id)))
         .map(|(index, SiteEntry { site })| SiteEntryBody {
             site: &site.id,
             name: &site.name,
             floors: site.floors.len(),
             anchors: site.anchors.len(),
             clients: state.hub.counts(index).clients,
-            href: format!("/api/v1/sites/{}", site.id),
+            href: href(&site.id),
         });
     Json(SitesBody {
         sites: sites.collect(),
     })
     .into_response()
+}
+
+fn href(site: &str) -> String {
+    format!("{SITES}/{site}")
 }
 
 pub(super) async fn one(

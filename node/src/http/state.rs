@@ -3,19 +3,27 @@
 use std::fmt;
 use std::sync::Arc;
 
+use outbox::Store;
+use outbox::consumer::Pace;
 use site::Site;
 use tokio::sync::{Semaphore, watch};
 
 use super::accuracy;
+use super::door::Door;
 use super::error::ApiError;
 use super::guard::Hosts;
 use super::health::Health;
 use super::limits::{EXPLAINING_MAX, LISTENING_MAX, STREAMS_MAX};
+use super::paces::Paces;
+use super::policy::SITES;
 use super::workers::Workers;
+use crate::alerts::Board;
 use crate::body::truth::Truth;
 use crate::calibrate::desk::Desk;
 use crate::latest::{Hub, HubCounts};
+use crate::messages::Messages;
 use crate::names::Names;
+use crate::presence::{Counted, Orders};
 use crate::status::StatusView;
 
 /// A site that the node serves.
@@ -43,7 +51,30 @@ pub struct HttpState {
     /// Under which hosts the node is known.
     pub(super) hosts: Arc<Hosts>,
     pub(super) closing: watch::Sender<bool>,
+    /// Which listener this is.
+    pub(super) face: Face,
+    /// Who is let in.
+    pub(super) door: Arc<Door>,
+    /// How often each consumer may ask, where that is bounded.
+    pub(super) paces: Option<Arc<Paces>>,
+    /// What was published, on the listener of messages.
+    pub(super) messages: Option<Arc<Messages>>,
+    /// What is unusual, and where polls are counted.
+    pub(super) board: Option<Arc<Board>>,
+    /// Where the state of zones and access points is read.
+    store: Option<Store>,
+    /// Who forgets clients.
+    orders: Option<Orders>,
     status: Arc<StatusSource>,
+}
+
+/// The listeners; each has routes of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// The map, resources and streams.
+    Map,
+    /// Messages, and the resources they name, without streams.
+    Messages,
 }
 
 type StatusSource = dyn Fn() -> Arc<StatusView> + Send + Sync;
@@ -71,6 +102,13 @@ impl HttpState {
             sites,
             hosts: Arc::default(),
             closing: watch::Sender::new(false),
+            face: Face::Map,
+            door: Arc::new(Door::open()),
+            paces: None,
+            messages: None,
+            board: None,
+            store: None,
+            orders: None,
             status: Arc::new(status),
         }
     }
@@ -80,6 +118,38 @@ impl HttpState {
     pub fn with_hosts(self, hosts: &[String]) -> Self {
         Self {
             hosts: Arc::new(Hosts::new(hosts)),
+            ..self
+        }
+    }
+
+    /// With somebody at the door.
+    #[must_use]
+    pub fn with_door(self, door: Arc<Door>) -> Self {
+        Self { door, ..self }
+    }
+
+    /// Who is let in.
+    pub fn door(&self) -> &Arc<Door> {
+        &self.door
+    }
+
+    /// The same for the listener of messages, which ends by itself.
+    #[must_use]
+    pub fn for_messages(&self, messages: Arc<Messages>, pace: Pace) -> Self {
+        Self {
+            face: Face::Messages,
+            messages: Some(messages),
+            paces: Some(Arc::new(Paces::new(pace))),
+            closing: watch::Sender::new(false),
+            ..self.clone()
+        }
+    }
+
+    /// With somebody who looks after what is published and polled.
+    #[must_use]
+    pub fn with_board(self, board: Arc<Board>) -> Self {
+        Self {
+            board: Some(board),
             ..self
         }
     }
@@ -141,6 +211,15 @@ impl HttpState {
             })
     }
 
+    /// Whether a path is below a site that this node serves: what is not answers 404.
+    pub(super) fn serves(&self, path: &str) -> bool {
+        let below = path
+            .strip_prefix(SITES)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let site = below.map(|rest| rest.split('/').next().unwrap_or_default());
+        site.is_some_and(|id| self.sites.iter().any(|entry| entry.site.id == id))
+    }
+
     /// The calibrations.
     pub(super) fn desk(&self) -> Result<Arc<Desk>, ApiError> {
         self.desk.clone().ok_or_else(|| {
@@ -149,6 +228,31 @@ impl HttpState {
                 "start it with `trilobite serve`",
             )
         })
+    }
+
+    /// With zones and access points, and who forgets clients.
+    #[must_use]
+    pub fn with_presence(self, store: Store, orders: Orders) -> Self {
+        Self {
+            store: Some(store),
+            orders: Some(orders),
+            ..self
+        }
+    }
+
+    /// Where the state of zones and access points is read.
+    pub(super) fn store(&self) -> Result<Store, ApiError> {
+        self.store.clone().ok_or_else(no_presence)
+    }
+
+    /// Who forgets clients.
+    pub(super) fn orders(&self) -> Result<Orders, ApiError> {
+        self.orders.clone().ok_or_else(no_presence)
+    }
+
+    /// How presence fares, if there is any.
+    pub(super) fn presence(&self) -> Option<Counted> {
+        self.orders.as_ref().map(Orders::counts)
     }
 
     /// The workers, to be asked.
@@ -172,6 +276,13 @@ impl HttpState {
     pub(super) fn status(&self) -> Arc<StatusView> {
         (self.status)()
     }
+}
+
+fn no_presence() -> ApiError {
+    ApiError::not_found(
+        "this node keeps no state of zones and access points",
+        "start it with `trilobite serve` or `trilobite demo`",
+    )
 }
 
 impl fmt::Debug for HttpState {

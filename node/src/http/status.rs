@@ -13,7 +13,7 @@ use super::etag::tagged;
 use super::state::HttpState;
 use crate::body::ledger::LedgerBody;
 use crate::body::time::now_us;
-use crate::metrics;
+use crate::metrics::{self, MessageFigures};
 
 /// The whole interface, in OpenAPI 3.1.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
@@ -74,11 +74,20 @@ pub(super) async fn readyz(State(state): State<HttpState>) -> Result<Response, A
             "ask again in a moment, or use another node",
         ));
     }
-    Ok(Json(json!({"status": "ready"})).into_response())
+    let mut body = json!({"status": "ready"});
+    if let Some(store) = state.health.store() {
+        body["store"] = store.into();
+    }
+    Ok(Json(body).into_response())
 }
 
 pub(super) async fn metrics(State(state): State<HttpState>) -> Response {
-    let text = metrics::exposition(&state.status(), &state.counts());
+    let text = metrics::exposition(
+        &state.status(),
+        &state.counts(),
+        state.presence(),
+        state.board.as_deref().map(MessageFigures::of),
+    );
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

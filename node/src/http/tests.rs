@@ -1,11 +1,14 @@
 //! The routes over loopback, as a stranger sees them.
 
+mod authorisation;
 mod calibration;
 mod caller;
 mod description;
+mod presence;
 mod resources;
 mod streams;
 mod surface;
+mod tls;
 mod workers;
 
 use std::sync::Arc;
@@ -14,8 +17,10 @@ use locate::{Fix, Flags, Source};
 use site::{FloorIndex, Site};
 use wire::ClientId;
 
-use super::{Health, HttpState, SiteEntry};
+use super::{Door, Face, Health, HttpState, SiteEntry};
+use crate::config::MessagesConfig;
 use crate::latest::Hub;
+use crate::messages::Messages;
 use crate::status::{AgentView, Books, CountedView, LedgerView, StatusView, Tally, WorkerView};
 use ingest::SentFix;
 
@@ -69,6 +74,23 @@ fn office() -> (HttpState, Arc<Hub>, Arc<Health>) {
     let sites = Arc::new(vec![SiteEntry { site }]);
     let state = HttpState::new(sites, Arc::clone(&hub), move || Arc::clone(&status));
     (state.with_health(Arc::clone(&health)), hub, health)
+}
+
+/// One listener of the office with somebody at its door, and a store in a folder of its own.
+fn listed(face: Face, door: Door) -> (HttpState, (outbox::Store, tempfile::TempDir)) {
+    let folder = tempfile::tempdir().expect("a folder for a test");
+    let config = outbox::StoreConfig::sqlite(folder.path().join("outbox.sqlite"));
+    let store = outbox::Store::open(config, &[]).expect("a store in a new folder");
+    let (state, ..) = office();
+    let state = state.with_door(Arc::new(door));
+    let state = match face {
+        Face::Map => state,
+        Face::Messages => {
+            let messages = Messages::new(store.clone(), state.door().clone());
+            state.for_messages(Arc::new(messages), MessagesConfig::default().pace())
+        }
+    };
+    (state, (store, folder))
 }
 
 /// A fix made at the second of DESIGN's example.

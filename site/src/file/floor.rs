@@ -2,8 +2,8 @@
 
 use toml::Spanned;
 
-use crate::building::{Floor, Slab, Zone};
-use crate::file::{polygon, wall};
+use crate::building::{Floor, Slab};
+use crate::file::{polygon, wall, zone};
 use crate::geometry::Polygon;
 use crate::limits;
 use crate::material::Material;
@@ -26,7 +26,6 @@ const FLOOR_KEYS: [&str; 10] = [
     "zone",
 ];
 const SLAB_KEYS: [&str; 2] = ["material", "loss_db"];
-const ZONE_KEYS: [&str; 3] = ["id", "name", "area"];
 
 /// The id in a table, if it can be one: problems name the table by it.
 pub(crate) fn declared_id<'t>(value: &'t Value<'t>) -> Option<&'t str> {
@@ -51,7 +50,7 @@ pub(crate) fn read<'t>(
     let allowed = areas(table, "allowed", outline.as_ref(), problems);
     let blocked = areas(table, "blocked", outline.as_ref(), problems);
     let walls = wall::read(table, problems);
-    let zones = zones(table, outline.as_ref(), zone_ids, problems);
+    let zones = zone::read(table, outline.as_ref(), zone_ids, problems);
     let (outline, mut allowed) = (outline?, allowed?);
     if allowed.is_empty() {
         allowed.push(outline.clone());
@@ -142,29 +141,4 @@ fn areas(
     // Collected in two steps, so that one bad area does not hide the next.
     let areas: Vec<Option<Polygon>> = values.iter().enumerate().map(read).collect();
     areas.into_iter().collect()
-}
-
-fn zones<'t>(
-    floor: Table<'t, '_>,
-    outline: Option<&Polygon>,
-    ids: &mut Ids<'t>,
-    problems: &mut Problems,
-) -> Option<Vec<Zone>> {
-    let values = floor.list("zone", limits::FLOOR_AREAS_MAX, problems)?;
-    let read = |(index, value): (usize, &'t Value<'t>)| {
-        let place = floor.place.item("zone", declared_id(value), index);
-        let table = Table::open(value, &place, &ZONE_KEYS, problems)?;
-        let id = noted_id(table, "\"kitchen\"", ids, problems);
-        let name = table.name_or(id.unwrap_or_default(), problems);
-        let area = table
-            .required("area", "[[0, 0], [4, 0], [4, 3], [0, 3]]", problems)
-            .and_then(|value| polygon::read_within(value, "area", outline, &place, problems));
-        Some(Zone {
-            id: id?.to_owned(),
-            name: name?,
-            area: area?,
-        })
-    };
-    let zones: Vec<Option<Zone>> = values.iter().enumerate().map(read).collect();
-    zones.into_iter().collect()
 }

@@ -5,6 +5,7 @@ use crate::material::{BandLoss, Material};
 mod bad_files;
 mod examples;
 mod mutations;
+mod zone_rules;
 
 const FORMAT: &str = include_str!("../../FORMAT.md");
 
@@ -57,6 +58,12 @@ fn the_described_example_means_what_is_said_of_it() {
         }
     );
     assert_eq!(ground.zones[0].name, "Kitchen");
+    let rules = crate::ZoneRules {
+        dwell_s: Some(600.0),
+        occupancy: vec![4],
+        ..Default::default()
+    };
+    assert_eq!(ground.zones[0].rules, rules);
     assert!(ground.is_allowed([0.5, 0.5].into()) && !ground.is_allowed([5.5, 3.5].into()));
     assert!(!loft.is_allowed([0.5, 0.5].into()) && loft.is_allowed([5.5, 3.5].into()));
     assert_eq!(site.stairs[0].floors, [FloorIndex(0), FloorIndex(1)]);

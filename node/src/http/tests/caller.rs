@@ -23,7 +23,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = oneshot::channel();
-        let serving = tokio::spawn(serve(listener, state, async move {
+        let serving = tokio::spawn(serve(listener, state, None, async move {
             let _ = stopped.await;
         }));
         Self {

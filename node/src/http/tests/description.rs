@@ -3,21 +3,37 @@
 use serde_json::Value;
 
 use super::caller::Running;
-use super::office;
+use super::listed;
+use crate::http::routes::table;
 use crate::http::status::OPENAPI;
+use crate::http::{Door, Face};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 #[tokio::test]
 async fn every_path_takes_the_methods_that_are_described_and_no_other() {
-    let (state, ..) = office();
-    let node = Running::start(state).await;
     let document: Value = serde_json::from_str(OPENAPI).unwrap();
-    for (path, described) in document["paths"].as_object().unwrap() {
+    for face in [Face::Map, Face::Messages] {
+        let (state, _store) = listed(face, Door::open());
+        methods_of(&Running::start(state).await, face, &document).await;
+    }
+}
+
+async fn methods_of(node: &Running, face: Face, document: &Value) {
+    let routes = table();
+    let here = |path: &str| {
+        routes
+            .iter()
+            .any(|route| route.path == path && route.is_on(face))
+    };
+    let described = document["paths"].as_object().unwrap();
+    for (path, described) in described.iter().filter(|(path, _)| here(path)) {
         let place = path
             .replace("{site}", "office")
             .replace("{client}", "0000000000000001")
             .replace("{point}", "1")
+            .replace("{zone}", "reception-1")
+            .replace("{ap}", "ap-1")
             .replace("{file}", "app.js");
         assert!(
             !place.contains('{'),
@@ -29,7 +45,6 @@ async fn every_path_takes_the_methods_that_are_described_and_no_other() {
             assert_eq!(answer.status != 405, is_described, "{method} {path}");
         }
     }
-    node.stop().await;
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -21,7 +21,7 @@ fn the_description_has_every_route_and_no_other() {
         .keys()
         .map(String::as_str)
         .collect();
-    let routed: BTreeSet<&str> = table().iter().map(|(path, _)| *path).collect();
+    let routed: BTreeSet<&str> = table().iter().map(|route| route.path).collect();
     assert_eq!(described, routed);
 }
 
@@ -95,6 +95,10 @@ async fn probes_follow_the_health_of_the_node() {
     assert_eq!(probe().await, [200, 200, 503]);
     health.set_ready(true);
     assert_eq!(probe().await, [200, 200, 200]);
+    assert_eq!(node.json("/readyz").await, json!({"status": "ready"}));
+    health.set_store("full");
+    let body = json!({"status": "ready", "store": "full"});
+    assert_eq!(node.json("/readyz").await, body);
     health.set_ready(false);
     assert_eq!(probe().await, [200, 200, 503]);
     node.stop().await;

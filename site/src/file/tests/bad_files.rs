@@ -3,7 +3,7 @@
 use crate::building::Site;
 use crate::limits;
 
-const GOOD: &str = r#"site = "shed"
+pub(super) const GOOD: &str = r#"site = "shed"
 
 [[floor]]
 id = "0"
@@ -36,7 +36,7 @@ fn problems_of(text: &str) -> Vec<String> {
 }
 
 /// The good file with one place changed has exactly this problem.
-fn check(from: &str, to: &str, expected: &str) {
+pub(super) fn check(from: &str, to: &str, expected: &str) {
     assert!(GOOD.contains(from), "{from}");
     assert_eq!(
         problems_of(&GOOD.replacen(from, to, 1)),
