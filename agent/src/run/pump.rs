@@ -324,6 +324,12 @@ impl<'a> Pump<'a> {
                 tracing::debug!("datagram not taken: {error}");
             }
         }
+        if batcher.waiting() == 0 {
+            // Polled until there is nothing, the batcher knows that a flush is over; else all that
+            // comes after a report would leave look by look, without waiting for others.
+            let nothing = batcher.poll_batch(clock_us, &mut self.datagram);
+            debug_assert_eq!(nothing, None);
+        }
         self.turns_without_room = 0;
         HandedOver::AllDue
     }

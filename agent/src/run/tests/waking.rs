@@ -84,3 +84,33 @@ async fn a_flood_costs_no_more_looks_than_a_trickle() {
     .await;
     assert!(outcome.settled);
 }
+
+#[tokio::test]
+async fn what_comes_after_a_report_waits_for_others_again() {
+    let papers = Papers::new();
+    let node = FakeNode::start(&papers);
+    let (mut writers, _, source) = Wired::with(1);
+    let mut writer = writers.remove(0);
+    let mut config = config(&[node.address()]);
+    // Looks are 50 ms apart and reports 100 ms; nothing is due before the next report takes it along.
+    config.batcher.hold = Duration::from_millis(400);
+    let agent = Agent::new(config, papers.agent.clone(), vec![source]).expect("an agent");
+    let (outcome, ()) = beside(agent, async |_stop| {
+        let mut guest = node.welcome(1).await;
+        assert!(matches!(guest.frame().await, Some(Frame::Names { .. })));
+        for client in 0..150 {
+            writer.write_all(&[client]).expect("the agent listens");
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        drop(writer);
+        let datagrams = guest.datagrams(150).await.len();
+        guest.settle().await;
+        let reports = guest.reports.len();
+        assert!(
+            datagrams <= reports + reports / 4 + 2,
+            "{datagrams} datagrams with {reports} reports"
+        );
+    })
+    .await;
+    assert!(outcome.settled);
+}
