@@ -63,13 +63,25 @@ class Hostapd:
                 self.listener = who
                 self.attached.set()
 
+    def _tell(self, event):
+        """An agent that got no answer in time, as on a machine that stood still, attaches anew."""
+        until = time.monotonic() + 10
+        while True:
+            try:
+                self.socket.sendto(event, self.listener)
+                return
+            except ConnectionRefusedError:
+                if time.monotonic() > until:
+                    fail("the agent does not listen any more")
+                time.sleep(0.01)
+
     def send(self, rate, seconds, each_second=lambda: None):
         """Sends for so long; returns how many and how long it took."""
         sent, began, due = 0, time.monotonic(), rate * self.TICK_S
         ticks = round(seconds / self.TICK_S)
         for tick in range(ticks):
             while sent < due * (tick + 1):
-                self.socket.sendto(self.events[self.sent % len(self.events)], self.listener)
+                self._tell(self.events[self.sent % len(self.events)])
                 sent += 1
                 self.sent += 1
             if tick % 100 == 99:
