@@ -44,9 +44,12 @@ fn without_loss_everything_offered_is_folded() {
 
 #[test]
 fn under_loss_the_books_close_and_tell_the_loss() {
+    // Four seconds are some hundred datagrams, of which whole runs go at once in the second case: the
+    // share that is lost varies by 0.05 and 0.15 (one standard deviation). That what is counted is what
+    // the network lost, to the datagram, is told by `network`.
     for (flags, share, tolerance) in [
-        (&["--loss", "0.3"][..], 0.3, 0.08),
-        (&["--loss", "0.5", "--burst", "8"], 0.5, 0.15),
+        (&["--loss", "0.3"][..], 0.3, 0.25),
+        (&["--loss", "0.5", "--burst", "8"], 0.5, 0.45),
     ] {
         let report = demo(flags);
         assert_eq!(count(&report, "residual"), 0, "{report}");
