@@ -26,7 +26,7 @@ fn header() -> Header {
     Header {
         session: Session(u64::MAX / 3),
         sequence: 1_000_000,
-        first_observation: 95_000_000,
+        first_observation: 110_000_000,
         sent_us: 1_000_250_000,
         radio: 0,
     }
@@ -39,12 +39,13 @@ fn header() -> Header {
 #[inline]
 pub fn read(datagram: &[u8]) -> u64 {
     let batch = decode(datagram).expect("our own batch");
-    let sum = batch.short_rows.raw().fold(0, |sum, row| {
+    let sum = batch.airs.iter().fold(0, |sum, (index, air)| {
+        sum ^ index as u64 ^ u64::from(air.channel()) ^ air.noise_dbm().unwrap_or(0) as u64
+    });
+    let sum = batch.short_rows.raw().fold(sum, |sum, row| {
         sum ^ u64::from(row.short_id())
             ^ u64::from(row.age_ms())
             ^ row.rssi_code() as u64
-            ^ row.noise_code() as u64
-            ^ u64::from(row.channel())
             ^ row.kind() as u64
             ^ u64::from(row.randomised())
             ^ u64::from(row.associated())
@@ -53,8 +54,6 @@ pub fn read(datagram: &[u8]) -> u64 {
         sum ^ row.client.0
             ^ u64::from(row.age_ms)
             ^ row.rssi_dbm.unwrap_or(0) as u64
-            ^ row.noise_dbm.unwrap_or(0) as u64
-            ^ u64::from(row.channel)
             ^ row.kind as u64
             ^ u64::from(row.randomised)
             ^ u64::from(row.associated)

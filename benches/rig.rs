@@ -21,9 +21,9 @@ pub const SHORT_ROWS: usize = short_rows_max(BATCH_BYTES_MAX, false);
 /// By which ids clients go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ids {
-    /// Eight bytes in each row.
+    /// Eight bytes of each row.
     Full,
-    /// What was agreed for the connection, three bytes in each row.
+    /// What was agreed for the connection, twenty-two bits of each row.
     Short,
 }
 

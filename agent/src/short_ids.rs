@@ -1,7 +1,7 @@
 //! Short ids: which client goes by which small number in this session, without IO.
 //!
-//! A client that is heard again and again gets a short id, so that its rows take eight bytes instead
-//! of fourteen and the node finds it without a search. The rules, which keep a number from ever
+//! A client that is heard again and again gets a short id, so that its rows take six bytes instead
+//! of twelve and the node finds it without a search. The rules, which keep a number from ever
 //! meaning the wrong client:
 //! - A short id is written only after the node has acknowledged its definition, and only while the
 //!   last use is less than [`IDLE_TICKS`] ago; later it is defined again first. Until then the client

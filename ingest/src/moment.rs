@@ -1,7 +1,7 @@
 //! Time in a line: two bytes.
 
 /// Time in a line: steps of 16.384 ms that wrap after 18 minutes, longer than anything is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moment(pub(crate) u16);
 
 /// Seconds per step of a [`Moment`].
@@ -12,6 +12,12 @@ impl Moment {
     #[inline]
     pub fn from_us(time_us: u64) -> Self {
         Self((time_us >> 14) as u16)
+    }
+
+    /// As [`Moment::from_us`], of the lower half of such a time: it tells all bits of a moment.
+    #[inline]
+    pub(crate) fn from_low_us(low_us: u32) -> Self {
+        Self((low_us >> 14) as u16)
     }
 
     /// Steps from `earlier` to this moment; zero when `earlier` lies in the future.

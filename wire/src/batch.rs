@@ -1,9 +1,13 @@
 //! The observations in one datagram: a MessagePack array whose last items are fixed rows.
 //!
 //! Any MessagePack library reads the array and its byte strings; a short loop reads the rows. This
-//! decoder borrows them: it checks lengths once per batch, then each row is a few loads.
+//! decoder borrows them: it checks lengths once per batch, then each row is two loads. Rows lie in
+//! columns, so that plain loops over them become vectors.
 
+mod air;
+mod joined;
 mod msgpack;
+mod packed;
 mod ranges;
 mod reading;
 mod rows;
@@ -13,23 +17,27 @@ mod writer;
 use crate::id::{ClientId, Session};
 use crate::limits::{BATCH_BYTES_MAX, RADIOS_MAX};
 use crate::observation::Observation;
+use joined::Joined;
 use msgpack::Cursor;
 
+pub use air::{AIR_BYTES, Air, Airs};
 pub use ranges::{RANGE_BYTES, Ranges};
-pub use reading::Reading;
-pub use rows::{NOT_MEASURED, ROW_BYTES, RawRow, Row, Rows};
+pub use reading::{NOT_MEASURED, Reading};
+pub use rows::{ROW_BYTES, RawRow, Row, Rows};
 pub use short_rows::{RawShortRow, SHORT_AGE_MS_MAX, SHORT_ID_MAX, SHORT_ROW_BYTES, ShortRows};
 pub use writer::{BatchWriter, HEADER_BYTES_MAX, rows_max, short_rows_max};
 
 /// Version of the batch format that this crate writes and reads.
-pub const BATCH_VERSION: u8 = 1;
+pub const BATCH_VERSION: u8 = 2;
 
-/// Items of the array without ranges and short rows.
+/// Items of the array without ranges, short rows and air.
 const ITEMS: usize = 7;
 /// Items with ranges.
 const ITEMS_WITH_RANGES: usize = ITEMS + 1;
 /// Items with short rows, whose ranges may be none.
 const ITEMS_WITH_SHORT_ROWS: usize = ITEMS + 2;
+/// Items with air; ranges and short rows may be none.
+const ITEMS_WITH_AIR: usize = ITEMS + 3;
 
 /// What all rows of a batch share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +74,9 @@ pub struct Batch<'a> {
     pub ranges: Ranges<'a>,
     /// One row per observation whose client goes by a short id; they count after `rows`.
     pub short_rows: ShortRows<'a>,
+    /// From which observation on which channel and noise floor hold. The index counts as that of
+    /// `ranges`.
+    pub airs: Airs<'a>,
 }
 
 impl<'a> Batch<'a> {
@@ -81,33 +92,31 @@ impl<'a> Batch<'a> {
         self.len() == 0
     }
 
-    /// The observations by full id, joined with their ranges; [`Batch::resolved`] gives all.
+    /// The observations by full id, joined with their ranges and air; [`Batch::resolved`] gives all.
     ///
-    /// A fold that wants nanoseconds reads [`Rows::raw`] and [`ShortRows::raw`] instead.
+    /// A fold that wants nanoseconds reads [`Rows::columns`] and [`ShortRows::columns`] instead.
     pub fn observations(&self) -> impl ExactSizeIterator<Item = Observation> + use<'a> {
         let header = self.header;
-        let mut ranges = self.ranges.iter().peekable();
+        let mut joined = Joined::new(self);
         self.rows.iter().enumerate().map(move |(index, row)| {
-            let range = ranges.next_if(|(row_index, _)| *row_index == index);
-            row.observation(&header, range.map(|(_, range)| range))
+            let (air, range) = joined.of(index);
+            row.observation(&header, air, range)
         })
     }
 
-    /// All observations in order, joined with their ranges; `client` says whom a short id stands
-    /// for. Those of which it does not know are left out.
+    /// All observations in order, joined with their ranges and air; `client` says whom a short id
+    /// stands for. Those of which it does not know are left out.
     pub fn resolved<F>(&self, mut client: F) -> impl Iterator<Item = Observation> + use<'a, F>
     where
         F: FnMut(u32) -> Option<ClientId>,
     {
         let (header, first) = (self.header, self.rows.len());
-        let mut ranges = self.ranges.iter().peekable();
+        let mut joined = Joined::new(self);
         let short = self.short_rows.raw().enumerate();
         self.observations()
             .chain(short.filter_map(move |(index, row)| {
-                while ranges.next_if(|(row, _)| *row < first + index).is_some() {}
-                let range = ranges.next_if(|(row, _)| *row == first + index);
-                let range = range.map(|(_, range)| range);
-                Some(row.observation(&header, client(row.short_id())?, range))
+                let (air, range) = joined.of(first + index);
+                Some(row.observation(&header, client(row.short_id())?, air, range))
             }))
     }
 }
@@ -128,8 +137,8 @@ pub enum DecodeError {
     /// The first item is not [`BATCH_VERSION`].
     #[error("the batch is not of version {BATCH_VERSION}")]
     Version,
-    /// The array has neither seven, eight nor nine items.
-    #[error("the batch has not {ITEMS} to {ITEMS_WITH_SHORT_ROWS} items")]
+    /// The array has fewer than seven items, or more than ten.
+    #[error("the batch has not {ITEMS} to {ITEMS_WITH_AIR} items")]
     ItemCount,
     /// The radio index is not below [`RADIOS_MAX`].
     #[error("the batch has a radio index of {RADIOS_MAX} or more")]
@@ -146,6 +155,12 @@ pub enum DecodeError {
     /// A range names a row that does not exist, or the row indices do not ascend.
     #[error("the ranges of the batch name rows out of bounds or out of order")]
     RangeIndex,
+    /// The air is not a multiple of [`AIR_BYTES`].
+    #[error("the air of the batch is not a multiple of {AIR_BYTES} bytes")]
+    AirBytes,
+    /// An entry of the air names a row that does not exist, or the row indices do not ascend.
+    #[error("the air of the batch names rows out of bounds or out of order")]
+    AirIndex,
     /// Bytes follow the batch.
     #[error("bytes follow the batch")]
     Trailing,
@@ -160,7 +175,7 @@ pub enum DecodeError {
 /// [`DecodeError`] as soon as one thing is wrong; no part of such a batch is given out.
 ///
 /// # Cost
-/// Some ten nanoseconds per batch, whatever the number of rows; ranges add a pass over them.
+/// Some ten nanoseconds per batch, whatever the number of rows; ranges and air add a pass over them.
 pub fn decode(datagram: &[u8]) -> Result<Batch<'_>, DecodeError> {
     if datagram.len() > BATCH_BYTES_MAX {
         return Err(DecodeError::TooLong);
@@ -174,20 +189,20 @@ pub fn decode(datagram: &[u8]) -> Result<Batch<'_>, DecodeError> {
     if cursor.read_uint()? != u64::from(BATCH_VERSION) {
         return Err(DecodeError::Version);
     }
-    if !(ITEMS..=ITEMS_WITH_SHORT_ROWS).contains(&items) {
+    if !(ITEMS..=ITEMS_WITH_AIR).contains(&items) {
         return Err(DecodeError::ItemCount);
     }
     let header = read_header(&mut cursor)?;
     let rows = Rows::new(cursor.read_bin()?)?;
-    let ranges = match items {
-        ITEMS => &[][..],
-        _ => cursor.read_bin()?,
+    let mut read_bin_of = |items_with| match items >= items_with {
+        true => cursor.read_bin(),
+        false => Ok(&[][..]),
     };
-    let short_rows = match items {
-        ITEMS_WITH_SHORT_ROWS => ShortRows::new(cursor.read_bin()?)?,
-        _ => ShortRows::default(),
-    };
-    let ranges = Ranges::new(ranges, rows.len() + short_rows.len())?;
+    let ranges = read_bin_of(ITEMS_WITH_RANGES)?;
+    let short_rows = ShortRows::new(read_bin_of(ITEMS_WITH_SHORT_ROWS)?)?;
+    let airs = read_bin_of(ITEMS_WITH_AIR)?;
+    let count = rows.len() + short_rows.len();
+    let (ranges, airs) = (Ranges::new(ranges, count)?, Airs::new(airs, count)?);
     if !cursor.is_at_end() {
         return Err(DecodeError::Trailing);
     }
@@ -196,6 +211,7 @@ pub fn decode(datagram: &[u8]) -> Result<Batch<'_>, DecodeError> {
         rows,
         ranges,
         short_rows,
+        airs,
     })
 }
 

@@ -181,7 +181,7 @@ fn frames() {
     check_frame(
         "hello",
         Frame::Hello(Hello {
-            version: 1,
+            version: 2,
             program: "trilobite-agent 0.1.0".to_owned(),
             radios: radios(),
             clock: Clock::Monotonic,

@@ -19,20 +19,28 @@ def measured(dbm):
 def read_batch(datagram, short_ids):
     """short_ids: what the session's define frames said, short id to client id."""
     version, session, sequence, first, sent_us, radio, rows, *more = msgpack.unpackb(datagram)
-    assert version == 1
-    ranges, short_rows = (*more, b"", b"")[:2]
+    assert version == 2
+    ranges, short_rows, air = (*more, b"", b"", b"")[:3]
     observations = []
-    for client, age_ms, rssi, noise, channel, flags in struct.iter_unpack("<QHbbBB", rows):
+
+    def add(client, age_ms, kind, word):
         heard_at_us = max(sent_us - age_ms * 1000, 0)
-        observations.append([f"{client:016x}", heard_at_us, radio, measured(rssi), measured(noise),
-                             channel, flags & 7, bool(flags & 8), bool(flags & 16), None])
-    for low, high, age, rssi, noise, channel in struct.iter_unpack("<HBHbbB", short_rows):
-        client = short_ids[low | (high & 0x3F) << 16]
-        heard_at_us = max(sent_us - (age & 0x1FFF) * 1000, 0)
-        observations.append([f"{client:016x}", heard_at_us, radio, measured(rssi), measured(noise),
-                             channel, age >> 13, bool(high & 0x40), bool(high & 0x80), None])
+        observations.append([f"{client:016x}", heard_at_us, radio, measured(word >> 24), None, 0,
+                             kind, bool(word & 1 << 22), bool(word & 1 << 23), None])
+
+    count = len(rows) // 12
+    columns = struct.unpack(f"<{count}Q{count}i", rows)
+    for client, word in zip(columns, columns[count:]):
+        add(client, word & 0xFFFF, word >> 16 & 7, word)
+    count = len(short_rows) // 6
+    columns = struct.unpack(f"<{count}i{count}H", short_rows)
+    for word, tail in zip(columns, columns[count:]):
+        add(short_ids[word & 0x3FFFFF], tail & 0x1FFF, tail >> 13, word)
     for row, distance_mm, deviation_mm in struct.iter_unpack("<HiH", ranges):
         observations[row][-1] = [distance_mm, None if deviation_mm == 65535 else deviation_mm]
+    for index, channel, noise in struct.iter_unpack("<HBb", air):
+        for observation in observations[index:]:
+            observation[4:6] = measured(noise), channel
     return session, sequence, first, sent_us, observations
 
 

@@ -1,5 +1,6 @@
 //! Deals the observations of a burst to batches, so that no client loses much with any one of them.
 
+mod airs;
 mod key;
 mod met;
 mod sort;
@@ -7,6 +8,7 @@ mod sort;
 use std::ops::Range;
 
 use super::{Queue, RowsMax, Waiting};
+use airs::Airs;
 use key::Key;
 use met::Met;
 
@@ -20,10 +22,12 @@ use met::Met;
 /// neighbours only if the client has more than half of them: they are rotated so that the client with most
 /// observations comes first, and fill the even places and then the odd ones. Nobody else can then
 /// reach from the even places to a neighbouring odd one. Where no client has two in a batch, short
-/// ids below 65,536 just ascend: the node walks its table in one direction.
+/// ids below 65,536 just ascend: the node walks its table in one direction. Where channel or noise
+/// floor differ, a batch is gathered by them after that, whoever is neighbours then: rows take less
+/// room so.
 ///
-/// **Plain bursts.** Mostly no client is in a burst twice, one radio heard all, and all go by ids of
-/// one kind. There is nothing to spread then: they leave as they came, cut into batches of even
+/// **Plain bursts.** Mostly no client is in a burst twice, one radio heard all, on one channel, and
+/// all go by ids of one kind. There is nothing to spread then: they leave as they came, cut into batches of even
 /// length. Sources name clients in much the same order each time, and so short ids nearly ascend.
 #[derive(Debug, Default)]
 pub(super) struct Deal {
@@ -33,6 +37,7 @@ pub(super) struct Deal {
     /// The burst in the order in which it leaves; empty when that is the order of the queue.
     order: Vec<Key>,
     scratch: Vec<Key>,
+    airs: Airs,
     met: Met,
     /// Where each batch ends in that order.
     ends: Vec<usize>,
@@ -69,6 +74,7 @@ impl Deal {
             burst_max,
             order: Vec::with_capacity(burst_max),
             scratch: Vec::with_capacity(burst_max),
+            airs: Airs::with_capacity(burst_max),
             ends: Vec::with_capacity(wire::limits::RADIOS_MAX),
             met: Met::new(short_ids_max, full_max),
             ..Self::default()
@@ -106,7 +112,8 @@ impl Deal {
         self.places().map(|place| self.index(place))
     }
 
-    /// [`Deal::batch`] where that is one stretch of the queue whose ids are of one kind, without ranges.
+    /// [`Deal::batch`] where that is one stretch of the queue whose ids are of one kind, without ranges
+    /// and in the same air.
     pub(super) fn plain_batch(&self) -> Option<Range<usize>> {
         self.order.is_empty().then(|| self.places())
     }
@@ -155,8 +162,7 @@ impl Deal {
         (self.heard_first_us, self.heard_last_us) = (look.heard_first_us, look.heard_last_us);
         let mix = look.mix;
         self.burst = mix.full + mix.short;
-        let is_plain = look.alike
-            && !look.ranges
+        let is_plain = look.unlike.is_nothing()
             && match mix {
                 Mix { full: 0, .. } => !look.short_id_twice,
                 Mix { short: 0, .. } => !self.met.client_twice(queue.range(0..self.burst)),
@@ -165,20 +171,20 @@ impl Deal {
         if is_plain {
             self.cut(mix, rows_max);
         } else {
-            self.spread(queue, look.ranges, rows_max);
+            self.spread(queue, look.unlike, rows_max);
         }
         mix
     }
 
     /// Cuts a plain burst into batches of even length.
     fn cut(&mut self, mix: Mix, rows_max: &RowsMax) {
-        let batches = rows_max.batches(mix.full, mix.short, false);
+        let batches = rows_max.batches(mix.full, mix.short, false, 1);
         let ends = (1..=batches).map(|batch| batch * self.burst / batches);
         self.ends.extend(ends);
     }
 
     /// Spreads a burst in which clients come twice, or in which not all are of one kind.
-    fn spread(&mut self, queue: &Queue, ranges: bool, rows_max: &RowsMax) {
+    fn spread(&mut self, queue: &Queue, unlike: Unlike, rows_max: &RowsMax) {
         self.list(queue);
         sort::sort(&mut self.order, &mut self.scratch);
         // What is sorted is dealt from one list to the other.
@@ -188,7 +194,7 @@ impl Deal {
         while let Some(first) = self.scratch.get(from) {
             let radio = first.radio();
             let of_radio = self.scratch[from..].partition_point(|key| key.radio() == radio);
-            self.deal_radio(from..from + of_radio, queue, ranges, rows_max);
+            self.deal_radio(from..from + of_radio, queue, unlike, rows_max);
             from += of_radio;
         }
     }
@@ -205,21 +211,32 @@ impl Deal {
         &mut self,
         of_radio: Range<usize>,
         queue: &Queue,
-        ranges: bool,
+        unlike: Unlike,
         rows_max: &RowsMax,
     ) {
         let sorted = &self.scratch[of_radio];
-        let order = &mut self.order;
+        let (order, airs) = (&mut self.order, &mut self.airs);
         let has_range = |key: &Key| queue.get(key.index()).is_some_and(Waiting::has_range);
-        let ranges = ranges && sorted.iter().any(has_range);
+        let ranges = unlike.ranges && sorted.iter().any(has_range);
+        let air_count = match unlike.airs {
+            true => airs.count(sorted, queue),
+            false => 1,
+        };
         let (full, short) = sorted.split_at(sorted.partition_point(|key| !key.is_short()));
-        let batches = rows_max.batches(full.len(), short.len(), ranges);
+        let batches = rows_max.batches(full.len(), short.len(), ranges, air_count);
         let crowded = (is_crowded(full, batches), is_crowded(short, batches));
         for batch in 0..batches {
             // Short ones are dealt on from where full ones ended.
             let first_short = (batch + batches - full.len() % batches) % batches;
+            let from = order.len();
             deal_batch(order, full, batch, batches, crowded.0);
+            let from_short = order.len();
             deal_batch(order, short, first_short, batches, crowded.1);
+            if air_count > 1 {
+                let (full, short) = order[from..].split_at_mut(from_short - from);
+                airs.gather(full, queue);
+                airs.gather(short, queue);
+            }
             self.ends.push(order.len());
         }
     }
@@ -279,16 +296,30 @@ impl Deal {
     }
 }
 
+/// What keeps a burst from being plain, whoever is in it.
+#[derive(Debug, Clone, Copy)]
+struct Unlike {
+    /// More than one radio heard it.
+    radios: bool,
+    /// There are some with a range.
+    ranges: bool,
+    /// There are several channels or noise floors.
+    airs: bool,
+}
+
+impl Unlike {
+    fn is_nothing(self) -> bool {
+        !(self.radios | self.ranges | self.airs)
+    }
+}
+
 /// A burst, seen once.
 #[derive(Debug)]
 struct Look {
     mix: Mix,
     heard_first_us: u64,
     heard_last_us: u64,
-    /// One radio heard all.
-    alike: bool,
-    /// There are some with a range.
-    ranges: bool,
+    unlike: Unlike,
     /// One of the short ids comes twice.
     short_id_twice: bool,
 }
@@ -311,7 +342,8 @@ impl Look {
         let (mut differing, mut marks, mut twice) = (0, 0, false);
         let mut met = met.begin();
         for waiting in queue.range_mut(0..count_max.min(queue.len())) {
-            let heard_at_us = waiting.heard_at_us();
+            // Read as they were written long ago, before the short id is.
+            let (heard_at_us, its_marks) = (waiting.heard_at_us(), waiting.marks());
             if heard_at_us > due.until_us && count >= due.at_least {
                 break;
             }
@@ -328,8 +360,8 @@ impl Look {
             }
             heard_first_us = heard_first_us.min(heard_at_us);
             heard_last_us = heard_last_us.max(heard_at_us);
-            differing |= waiting.marks() ^ first_marks;
-            marks |= waiting.marks();
+            differing |= its_marks ^ first_marks;
+            marks |= its_marks;
         }
         Self {
             mix: Mix {
@@ -338,8 +370,11 @@ impl Look {
             },
             heard_first_us,
             heard_last_us,
-            alike: !Waiting::have_radio(differing),
-            ranges: Waiting::have_range(marks),
+            unlike: Unlike {
+                radios: Waiting::have_radio(differing),
+                ranges: Waiting::have_range(marks),
+                airs: Waiting::have_air(differing),
+            },
             short_id_twice: twice,
         }
     }

@@ -36,11 +36,12 @@ impl Batcher {
         match deal.plain_batch() {
             Some(places) if first.short_id().is_some() && !held => {
                 let rows = queue.range(places).map(Waiting::short_row);
-                self.writer.encode_short_rows(&header, rows, out)
+                self.writer
+                    .encode_short_rows(&header, first.air(), rows, out)
             }
             Some(places) => {
                 let rows = queue.range(places).map(Waiting::row);
-                self.writer.encode_rows(&header, rows, out)
+                self.writer.encode_rows(&header, first.air(), rows, out)
             }
             None => {
                 let batch = deal.batch().filter_map(|index| {

@@ -331,7 +331,7 @@ fn a_path_that_shrinks_splits_batches_that_are_already_dealt() {
 
 #[test]
 fn a_burst_of_short_rows_fills_as_many_datagrams() {
-    let (mut batcher, mut known) = acquainted(BatcherLimits::default(), 0..2_000);
+    let (mut batcher, mut known) = acquainted(BatcherLimits::default(), 0..2_500);
     let rows = batch::short_rows_max(limits::DATAGRAM_BYTES_MAX, false);
     // What the first burst was made of tells when the second is full.
     for round in 0..2 {
@@ -359,8 +359,8 @@ fn what_leaves_long_after_it_was_dealt_goes_by_full_ids() {
         age_max: Duration::from_secs(60),
         ..BatcherLimits::default()
     };
-    let (mut batcher, mut known) = acquainted(patient, 0..400);
-    for client in 0..400 {
+    let (mut batcher, mut known) = acquainted(patient, 0..500);
+    for client in 0..500 {
         batcher.handle_observation(heard(client, START_US));
     }
     batcher.handle_flush();

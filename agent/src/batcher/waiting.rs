@@ -1,6 +1,6 @@
 //! An observation while it waits.
 
-use wire::batch::{Reading, SHORT_ID_MAX};
+use wire::batch::{Air, Reading, SHORT_ID_MAX};
 use wire::{ClientId, Kind, Observation, Range};
 
 /// Half the memory of an [`Observation`], since bursts stream through the processor's caches; its
@@ -57,27 +57,40 @@ impl Waiting {
         (self.about >> RADIO_SHIFT) as u8
     }
 
+    /// Channel and noise floor.
     #[inline]
-    pub(super) fn has_range(&self) -> bool {
-        Self::have_range(self.about)
+    pub(super) fn air(&self) -> Air {
+        self.reading.air()
     }
 
-    /// Radio and whether it has a range among other bits: to look at many with one instruction each.
     #[inline]
-    pub(super) fn marks(&self) -> u32 {
-        self.about
+    pub(super) fn has_range(&self) -> bool {
+        self.about & HAS_RANGE != 0
+    }
+
+    /// Radio, air and whether it has a range among other bits: to look at many with one instruction
+    /// each.
+    #[inline]
+    pub(super) fn marks(&self) -> u64 {
+        u64::from(self.about) << u32::BITS | u64::from(self.reading.bits())
     }
 
     /// Of all marks together: one has a range.
     #[inline]
-    pub(super) fn have_range(marks: u32) -> bool {
-        marks & HAS_RANGE != 0
+    pub(super) fn have_range(marks: u64) -> bool {
+        (marks >> u32::BITS) as u32 & HAS_RANGE != 0
     }
 
     /// Of all differences of marks together: there are two radios.
     #[inline]
-    pub(super) fn have_radio(differing: u32) -> bool {
-        differing >> RADIO_SHIFT != 0
+    pub(super) fn have_radio(differing: u64) -> bool {
+        differing >> (u32::BITS + RADIO_SHIFT) != 0
+    }
+
+    /// Of all differences of marks together: there are two channels or noise floors.
+    #[inline]
+    pub(super) fn have_air(differing: u64) -> bool {
+        Reading::have_air(differing as u32)
     }
 
     /// By which its client goes in the burst to which it was dealt; of no meaning before.

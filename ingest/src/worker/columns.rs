@@ -1,6 +1,6 @@
-//! A batch's rows in columns, and where the lines of their clients are.
+//! A batch's rows in columns, sixteen at a time, and where the lines of their clients are.
 
-use wire::batch::{RawRow, RawShortRow};
+use wire::batch::{NOT_MEASURED, RawRow, RawShortRow};
 
 use super::rows::{Measured, Named, Times};
 use crate::dictionary::{Dictionary, seconds};
@@ -10,10 +10,22 @@ use crate::moment::Moment;
 use crate::shard::Shard;
 use crate::table::NOWHERE;
 
-/// A row that names its client in some way.
+/// A row that names its client in some way, and lies in two columns of a datagram.
 pub(super) trait Naming: Copy {
-    /// Whether the line that is found may meanwhile be that of another client.
+    /// What it has in the first and in the second column.
+    type First: Copy;
+    /// See [`Naming::First`].
+    type Second: Copy;
+
+    /// Whether it names its client by a number, so that the line which is found may meanwhile be
+    /// that of another client.
     const MAY_BE_ANOTHER: bool;
+
+    /// What stands in for a row where there is none: it is not plain.
+    const NOBODY: (Self::First, Self::Second);
+
+    /// The row with these.
+    fn of(first: Self::First, second: Self::Second) -> Self;
 
     /// Whom it names.
     fn named(self) -> Named;
@@ -36,8 +48,18 @@ pub(super) trait Naming: Copy {
     ) -> Option<(u32, u16)>;
 }
 
-impl Naming for RawRow<'_> {
+impl Naming for RawRow {
+    type First = [u8; 8];
+    type Second = [u8; 4];
+
     const MAY_BE_ANOTHER: bool = false;
+
+    const NOBODY: ([u8; 8], [u8; 4]) = ([0; 8], [0, 0, 0, NOT_MEASURED.cast_unsigned()]);
+
+    #[inline(always)]
+    fn of(client: [u8; 8], word: [u8; 4]) -> Self {
+        Self::new(client, word)
+    }
 
     #[inline(always)]
     fn named(self) -> Named {
@@ -73,7 +95,17 @@ impl Naming for RawRow<'_> {
 }
 
 impl Naming for RawShortRow {
+    type First = [u8; 4];
+    type Second = [u8; 2];
+
     const MAY_BE_ANOTHER: bool = true;
+
+    const NOBODY: ([u8; 4], [u8; 2]) = ([0, 0, 0, NOT_MEASURED.cast_unsigned()], [0; 2]);
+
+    #[inline(always)]
+    fn of(word: [u8; 4], tail: [u8; 2]) -> Self {
+        Self::new(word, tail)
+    }
 
     #[inline(always)]
     fn named(self) -> Named {
@@ -104,6 +136,106 @@ impl Naming for RawShortRow {
     ) -> Option<(u32, u16)> {
         let entry = dictionary.resolve(self.short_id(), seconds(now_us));
         entry.map(|entry| (entry.index, entry.mark))
+    }
+}
+
+/// The rows of one kind of a batch.
+#[derive(Debug)]
+pub(super) struct Columns<'a, R: Naming> {
+    firsts: &'a [R::First],
+    seconds: &'a [R::Second],
+    /// The last few, which do not fill a group.
+    last: ([R::First; GROUP], [R::Second; GROUP]),
+}
+
+/// Sixteen rows of one kind, in columns; some of the last group do not exist.
+#[derive(Debug)]
+pub(super) struct Group<'a, R: Naming> {
+    firsts: &'a [R::First; GROUP],
+    seconds: &'a [R::Second; GROUP],
+}
+
+impl<'a, R: Naming> Columns<'a, R> {
+    /// As the datagram has them: as many of the ones as of the others.
+    #[inline(always)]
+    pub(super) fn new((firsts, seconds): (&'a [R::First], &'a [R::Second])) -> Self {
+        let (first, second) = R::NOBODY;
+        let mut last = ([first; GROUP], [second; GROUP]);
+        let ((_, few), (_, few_seconds)) =
+            (firsts.as_chunks::<GROUP>(), seconds.as_chunks::<GROUP>());
+        last.0[..few.len()].copy_from_slice(few);
+        last.1[..few_seconds.len()].copy_from_slice(few_seconds);
+        Self {
+            firsts,
+            seconds,
+            last,
+        }
+    }
+
+    /// Rows.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.firsts.len()
+    }
+
+    /// The rows one by one.
+    #[inline(always)]
+    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = R> + Clone + use<'a, R> {
+        let rows = self.firsts.iter().zip(self.seconds);
+        rows.map(|(first, second)| R::of(*first, *second))
+    }
+
+    /// The rows of a group.
+    #[inline(always)]
+    pub(super) fn group(&self, group: usize) -> Group<'_, R> {
+        let firsts = self.firsts.as_chunks().0.get(group);
+        let seconds = self.seconds.as_chunks().0.get(group);
+        Group {
+            firsts: firsts.unwrap_or(&self.last.0),
+            seconds: seconds.unwrap_or(&self.last.1),
+        }
+    }
+}
+
+impl<R: Naming> Group<'_, R> {
+    /// The row of a lane.
+    #[inline(always)]
+    pub(super) fn row(&self, lane: usize) -> R {
+        R::of(self.firsts[lane], self.seconds[lane])
+    }
+
+    /// Something of each row: a loop of which the compiler makes vectors.
+    #[inline(always)]
+    fn each<T: Copy + Default>(&self, of: impl Fn(R) -> T) -> [T; GROUP] {
+        let mut all = [T::default(); GROUP];
+        for (lane, one) in all.iter_mut().enumerate() {
+            *one = of(self.row(lane));
+        }
+        all
+    }
+
+    /// The numbers by which they name clients.
+    #[inline(always)]
+    pub(super) fn numbers(&self) -> [u32; GROUP] {
+        self.each(R::number)
+    }
+
+    /// Which of them say no more than a signal strength of a client.
+    #[inline(always)]
+    pub(super) fn are_plain(&self, times: &Times) -> [bool; GROUP] {
+        self.each(|row| row.measured().is_plain(times))
+    }
+
+    /// Signal strengths.
+    #[inline(always)]
+    pub(super) fn rssi_dbm(&self) -> [i8; GROUP] {
+        self.each(|row| row.measured().rssi_dbm())
+    }
+
+    /// When each was heard.
+    #[inline(always)]
+    pub(super) fn heard(&self, times: &Times) -> [Moment; GROUP] {
+        self.each(|row| times.heard(row.measured().age_ms))
     }
 }
 
@@ -161,26 +293,6 @@ impl<const GROUPS: usize> Places<GROUPS> {
         true
     }
 
-    /// Finds the lines of those rows of a group that are plain and name clients by numbers.
-    #[inline(always)]
-    pub(super) fn find_each(
-        &mut self,
-        group: usize,
-        (numbers, is_plain): (&[u32; GROUP], &[bool; GROUP]),
-        (shard, dictionary): (&mut Shard, &mut Dictionary),
-        now_us: u64,
-    ) {
-        for lane in 0..GROUP {
-            if is_plain[lane]
-                && let Some(found) = dictionary.resolve(numbers[lane], seconds(now_us))
-            {
-                shard.prefetch_line(found.index);
-                self.indices[group][lane] = found.index;
-                self.marks[group][lane] = found.mark;
-            }
-        }
-    }
-
     /// Finds the lines of the rows from this group on that are plain, and tells the processor that
     /// they will be read.
     #[inline(always)]
@@ -199,47 +311,5 @@ impl<const GROUPS: usize> Places<GROUPS> {
                 (*index, *mark) = found;
             }
         }
-    }
-}
-
-/// What rows measured, in groups of rows.
-#[derive(Debug)]
-pub(super) struct Columns<const GROUPS: usize> {
-    pub(super) rssi_dbm: [[i8; GROUP]; GROUPS],
-    pub(super) heard: [[Moment; GROUP]; GROUPS],
-    pub(super) is_plain: [[bool; GROUP]; GROUPS],
-    /// The numbers of rows that name their clients by one.
-    pub(super) numbers: [[u32; GROUP]; GROUPS],
-}
-
-impl<const GROUPS: usize> Columns<GROUPS> {
-    /// What these rows measured. A loop for each column: the compiler makes vectors of them.
-    #[inline(always)]
-    pub(super) fn new<R: Naming>(rows: impl Iterator<Item = R> + Clone, times: Times) -> Self {
-        let mut columns = Self {
-            rssi_dbm: [[0; GROUP]; GROUPS],
-            heard: [[Moment(0); GROUP]; GROUPS],
-            is_plain: [[false; GROUP]; GROUPS],
-            numbers: [[0; GROUP]; GROUPS],
-        };
-        if R::MAY_BE_ANOTHER {
-            let numbers = columns.numbers.as_flattened_mut().iter_mut();
-            for (number, row) in numbers.zip(rows.clone()) {
-                *number = row.number();
-            }
-        }
-        let rssi_dbm = columns.rssi_dbm.as_flattened_mut().iter_mut();
-        for (rssi_dbm, row) in rssi_dbm.zip(rows.clone()) {
-            *rssi_dbm = row.measured().rssi_dbm();
-        }
-        let heard = columns.heard.as_flattened_mut().iter_mut();
-        for (heard, row) in heard.zip(rows.clone()) {
-            *heard = Moment::from_us(times.heard_us(row.measured().age_ms));
-        }
-        let is_plain = columns.is_plain.as_flattened_mut().iter_mut();
-        for (is_plain, row) in is_plain.zip(rows) {
-            *is_plain = row.measured().is_plain(&times);
-        }
-        columns
     }
 }

@@ -5,10 +5,10 @@
 //! them in groups, each some groups ahead of the next step: while lines are on their way, others are
 //! folded, sixteen at once.
 
-use wire::batch::{Batch, ROW_BYTES, SHORT_ROW_BYTES};
+use wire::batch::{Batch, ROW_BYTES, RawRow, RawShortRow, SHORT_ROW_BYTES};
 use wire::limits::BATCH_BYTES_MAX;
 
-use super::columns::{Columns, Naming, Places};
+use super::columns::{Columns, Group, Naming, Places};
 use super::group::ROWS_FEW_MAX;
 use super::rows::{Measured, Named, Row, Times, check, for_each_row};
 use crate::books::DropReason;
@@ -55,14 +55,17 @@ impl<D: FnMut(DropReason)> Work for Plainly<'_, '_, '_, D> {
     #[inline(always)]
     fn work<W: Words>(self) -> u64 {
         let mut folded = 0;
-        if !self.batch.rows.is_empty() {
+        let (rows, short_rows) = (self.batch.rows, self.batch.short_rows);
+        if !rows.is_empty() {
+            let columns = Columns::<RawRow>::new(rows.columns());
+            folded += self.fold.fold_rows::<W, _, GROUPS_MAX>(&columns, 0);
+        }
+        if !short_rows.is_empty() {
+            let columns = Columns::<RawShortRow>::new(short_rows.columns());
+            let first = rows.len();
             folded += self
                 .fold
-                .fold_rows::<W, _, GROUPS_MAX>(self.batch.rows.raw(), 0);
-        }
-        if !self.batch.short_rows.is_empty() {
-            let (rows, first) = (self.batch.short_rows.raw(), self.batch.rows.len());
-            folded += self.fold.fold_rows::<W, _, SHORT_GROUPS_MAX>(rows, first);
+                .fold_rows::<W, _, SHORT_GROUPS_MAX>(&columns, first);
         }
         folded
     }
@@ -81,17 +84,17 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
     #[inline(always)]
     fn fold_rows<W: Words, R: Naming, const N: usize>(
         &mut self,
-        rows: impl ExactSizeIterator<Item = R> + Clone,
+        columns: &Columns<'_, R>,
         first: usize,
     ) -> u64 {
         let mut places = Places::<N>::new();
         let folded = if W::IS_WIDE {
-            self.fold_in_groups::<W, R, N>(rows.clone(), &mut places)
+            self.fold_in_groups::<W, R, N>(columns, &mut places)
         } else {
-            self.fold_in_passes::<W, R, N>(rows.clone(), &mut places)
+            self.fold_in_passes::<W, R, N>(columns, &mut places)
         };
         if let Some(number) = self.follow.and_then(|row| row.checked_sub(first))
-            && let Some(row) = rows.clone().nth(number)
+            && let Some(row) = columns.rows().nth(number)
         {
             let (index, mark) = places.place(number);
             if !R::MAY_BE_ANOTHER || self.shard.bears(index, mark) {
@@ -107,9 +110,10 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
     #[inline(always)]
     fn fold_in_passes<W: Words, R: Naming, const N: usize>(
         &mut self,
-        rows: impl ExactSizeIterator<Item = R> + Clone,
+        columns: &Columns<'_, R>,
         places: &mut Places<N>,
     ) -> u64 {
+        let rows = columns.rows();
         for row in rows.clone() {
             row.ask(self.shard, self.dictionary);
         }
@@ -121,7 +125,7 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
         let mut folded = 0;
         for (place, row) in places.iter().zip(rows) {
             let measured = row.measured();
-            let heard = Moment::from_us(self.times.heard_us(measured.age_ms));
+            let heard = self.times.heard(measured.age_ms);
             folded += if self.fold_at::<W, R>(place, measured.rssi_dbm(), heard) {
                 1
             } else {
@@ -135,93 +139,83 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
     #[inline(always)]
     fn fold_in_groups<W: Words, R: Naming, const N: usize>(
         &mut self,
-        rows: impl ExactSizeIterator<Item = R> + Clone,
+        columns: &Columns<'_, R>,
         places: &mut Places<N>,
     ) -> u64 {
-        let columns = Columns::<N>::new(rows.clone(), self.times);
-        let groups = rows.len().div_ceil(GROUP).min(N);
-        let (mut asked, mut found) = (rows.clone(), rows.clone());
+        let groups = columns.len().div_ceil(GROUP).min(N);
         for group in 0..ASK_AHEAD.min(groups) {
-            self.ask_group::<R, N>(&columns, group, &mut asked);
+            self.ask_group(&columns.group(group));
         }
         let mut folded = 0;
         for group in 0..groups + FIND_AHEAD {
             if group < groups {
                 if group + ASK_AHEAD < groups {
-                    self.ask_group::<R, N>(&columns, group + ASK_AHEAD, &mut asked);
+                    self.ask_group(&columns.group(group + ASK_AHEAD));
                 }
-                self.find_group::<W, R, N>(&columns, places, group, &mut found);
+                self.find_group::<W, R, N>(&columns.group(group), places, group);
             }
             if let Some(group) = group.checked_sub(FIND_AHEAD) {
-                let rows = rows.clone().skip(group * GROUP).take(GROUP);
-                folded += self.fold_group::<W, R, N>(&columns, places, group, rows);
+                let lanes = (columns.len() - group * GROUP).min(GROUP);
+                let rows = columns.group(group);
+                folded += self.fold_group::<W, R, N>(&rows, lanes, places, group);
             }
         }
         folded
     }
 
-    /// Tells the processor that the lines of a group of rows, the next of these, will be looked for.
+    /// Tells the processor that the lines of a group of rows will be looked for.
     #[inline(always)]
-    fn ask_group<R: Naming, const N: usize>(
-        &self,
-        columns: &Columns<N>,
-        group: usize,
-        rows: &mut impl Iterator<Item = R>,
-    ) {
+    fn ask_group<R: Naming>(&self, rows: &Group<'_, R>) {
         if R::MAY_BE_ANOTHER {
-            for number in columns.numbers[group] {
+            for number in rows.numbers() {
                 self.dictionary.prefetch(number);
             }
         } else {
-            for row in rows.take(GROUP) {
-                row.ask(self.shard, self.dictionary);
+            for lane in 0..GROUP {
+                rows.row(lane).ask(self.shard, self.dictionary);
             }
         }
     }
 
-    /// Finds the lines of a group of rows, the next of these: together if all are plain and go by
-    /// numbers, or else one by one.
+    /// Finds the lines of a group of rows: together if all are plain and go by numbers, or else one
+    /// by one.
     #[inline(always)]
     fn find_group<W: Words, R: Naming, const N: usize>(
         &mut self,
-        columns: &Columns<N>,
+        rows: &Group<'_, R>,
         places: &mut Places<N>,
         group: usize,
-        rows: &mut impl Iterator<Item = R>,
     ) {
-        let (numbers, is_plain) = (&columns.numbers[group], &columns.is_plain[group]);
-        let mut tables = (&mut *self.shard, &mut *self.dictionary);
-        if !R::MAY_BE_ANOTHER {
-            let rows = rows.take(GROUP).zip(*is_plain);
-            return places.find::<W, R>(group, rows, tables, self.now_us);
+        let are_plain = rows.are_plain(&self.times);
+        if R::MAY_BE_ANOTHER && are_plain == [true; GROUP] {
+            let tables = (&mut *self.shard, &mut *self.dictionary);
+            if places.find_together::<W>(group, &rows.numbers(), tables, self.now_us) {
+                return;
+            }
         }
         // Of rows beyond the last one, none is plain.
-        let together = *is_plain == [true; GROUP]
-            && places.find_together::<W>(group, numbers, (tables.0, tables.1), self.now_us);
-        if !together {
-            tables = (&mut *self.shard, &mut *self.dictionary);
-            places.find_each(group, (numbers, is_plain), tables, self.now_us);
-        }
+        let rows = (0..GROUP).map(|lane| (rows.row(lane), are_plain[lane]));
+        let tables = (&mut *self.shard, &mut *self.dictionary);
+        places.find::<W, R>(group, rows, tables, self.now_us);
     }
 
-    /// Folds a group of rows: together those that can be, the others alone.
+    /// Folds the first so many of a group of rows: together those that can be, the others alone.
     #[inline(always)]
     fn fold_group<W: Words, R: Naming, const N: usize>(
         &mut self,
-        columns: &Columns<N>,
+        rows: &Group<'_, R>,
+        lanes: usize,
         places: &Places<N>,
         group: usize,
-        rows: impl ExactSizeIterator<Item = R>,
     ) -> u64 {
-        let (rssi_dbm, heard) = (&columns.rssi_dbm[group], &columns.heard[group]);
+        let (rssi_dbm, heard) = (rows.rssi_dbm(), rows.heard(&self.times));
         let (indices, marks) = (&places.indices[group], &places.marks[group]);
-        let lanes = rows.len();
         let mut left = ALL_LANES;
         if lanes >= TOGETHER_MIN {
             let sightings = Sightings {
                 radio: self.radio,
-                rssi_dbm,
-                heard,
+                rssi_dbm: &rssi_dbm,
+                heard: &heard,
                 marks: R::MAY_BE_ANOTHER.then_some(marks),
             };
             left = self.shard.fold_together::<W>(indices, &sightings);
@@ -229,9 +223,10 @@ impl<D: FnMut(DropReason)> Fold<'_, D> {
         left &= ALL_LANES >> (GROUP - lanes);
         let mut folded = lanes as u64;
         if left != 0 {
-            for (lane, row) in rows.enumerate().filter(|(lane, _)| left >> lane & 1 != 0) {
+            for lane in (0..lanes).filter(|lane| left >> lane & 1 != 0) {
                 let place = (indices[lane], marks[lane]);
                 if !self.fold_at::<W, R>(place, rssi_dbm[lane], heard[lane]) {
+                    let row = rows.row(lane);
                     folded -= 1;
                     folded += self.fold_odd(row.named(), row.measured());
                 }

@@ -7,6 +7,7 @@ use wire::{ClientId, Range};
 use crate::beacons::Beacon;
 use crate::books::DropReason;
 use crate::limits::{OBSERVATION_AGE_MAX, RECORDED_US_MAX};
+use crate::moment::Moment;
 use crate::shard::Reading;
 
 const OBSERVATION_AGE_US_MAX: u64 = OBSERVATION_AGE_MAX.as_micros() as u64;
@@ -21,6 +22,9 @@ const DISTANCE_MM: std::ops::RangeInclusive<i32> = -100_000..=1_000_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     sent_us: u64,
+    /// The lower half of that, and the oldest age in it that does not reach before time began.
+    sent_low_us: u32,
+    age_us_max: u32,
     /// Negative when even the youngest row would be too old, or the time cannot be.
     age_ms_max: i32,
 }
@@ -35,6 +39,8 @@ impl Times {
         };
         Self {
             sent_us,
+            sent_low_us: sent_us as u32,
+            age_us_max: u32::try_from(sent_us).unwrap_or(u32::MAX),
             age_ms_max,
         }
     }
@@ -43,6 +49,13 @@ impl Times {
     #[inline]
     pub(super) fn heard_us(&self, age_ms: u16) -> u64 {
         self.sent_us.saturating_sub(u64::from(age_ms) * 1_000)
+    }
+
+    /// The moment of [`Times::heard_us`], in half as wide arithmetic: a moment has no more bits.
+    #[inline(always)]
+    pub(super) fn heard(&self, age_ms: u16) -> Moment {
+        let age_us = (u32::from(age_ms) * 1_000).min(self.age_us_max);
+        Moment::from_low_us(self.sent_low_us.wrapping_sub(age_us))
     }
 
     /// Whether a row of this age is young enough.
@@ -60,9 +73,9 @@ pub(super) struct Measured {
     is_beacon: bool,
 }
 
-impl From<RawRow<'_>> for Measured {
+impl From<RawRow> for Measured {
     #[inline]
-    fn from(row: RawRow<'_>) -> Self {
+    fn from(row: RawRow) -> Self {
         Self {
             age_ms: row.age_ms(),
             rssi_code: row.rssi_code(),
@@ -191,5 +204,25 @@ fn range_reading(range: Range) -> RangeReading {
     RangeReading {
         distance_m: range.distance_mm as f32 * 1e-3,
         deviation_m: range.deviation_mm.map(|mm| f32::from(mm) * 1e-3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_as_wide_arithmetic_tells_the_same_moment() {
+        let sent_us = [0, 1, 16_384, 65_534_999, 65_535_000, 1 << 32, u64::MAX / 3];
+        for sent_us in sent_us
+            .into_iter()
+            .flat_map(|us| [us, us + 16_383, us + (1 << 31)])
+        {
+            let times = Times::new(sent_us, sent_us);
+            for age_ms in [0, 1, 16, 17, 8_191, 30_000, u16::MAX] {
+                let moment = Moment::from_us(times.heard_us(age_ms));
+                assert_eq!(times.heard(age_ms), moment, "{sent_us} us, {age_ms} ms");
+            }
+        }
     }
 }

@@ -45,6 +45,13 @@ impl<'a> Ranges<'a> {
         self.ranges.is_empty()
     }
 
+    /// The range with this number, as [`Ranges::iter`] gives it.
+    #[inline]
+    pub(super) fn get(&self, number: usize) -> Option<(usize, Range)> {
+        let bytes = self.ranges.get(number)?;
+        Some((row_index(bytes), from_bytes(bytes)))
+    }
+
     /// Row index and range, in ascending order of the index.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, Range)> + use<'a> {

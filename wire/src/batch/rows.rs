@@ -1,33 +1,36 @@
-//! The rows of a batch: fourteen little-endian bytes per observation.
+//! The rows of a batch: twelve little-endian bytes per observation, in two columns.
 
 use std::fmt;
 
-use super::reading::Reading;
+use super::air::Air;
+use super::reading::{
+    ASSOCIATED, KIND_MASK, KIND_SHIFT, RANDOMISED, Reading, age_ms, dbm_from_code, rssi_code,
+};
 use super::{DecodeError, Header};
 use crate::id::ClientId;
 use crate::observation::{Kind, Observation, Range};
 
 /// Bytes of one row.
-pub const ROW_BYTES: usize = 14;
+pub const ROW_BYTES: usize = CLIENT_BYTES + WORD_BYTES;
 
-/// The dBm byte that stands for "not measured".
-pub const NOT_MEASURED: i8 = i8::MIN;
+pub(super) const CLIENT_BYTES: usize = size_of::<u64>();
+pub(super) const WORD_BYTES: usize = size_of::<u32>();
 
-const KIND_MASK: u8 = 0b0000_0111;
-const FLAGS_SHIFT: u32 = 3;
-const RANDOMISED: u8 = 0b0000_1000;
-const ASSOCIATED: u8 = 0b0001_0000;
-
-/// The rows of one batch, borrowed.
+/// The rows of one batch, borrowed: first all clients, then all else.
 #[derive(Clone, Copy, Default)]
 pub struct Rows<'a> {
-    rows: &'a [[u8; ROW_BYTES]],
+    clients: &'a [[u8; CLIENT_BYTES]],
+    /// As many.
+    words: &'a [[u8; WORD_BYTES]],
 }
 
 impl<'a> Rows<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        match bytes.as_chunks() {
-            (rows, []) => Ok(Self { rows }),
+        let clients_bytes = bytes.len() / ROW_BYTES * CLIENT_BYTES;
+        let (clients, words) = bytes.split_at(clients_bytes);
+        let (clients, _) = clients.as_chunks();
+        match words.as_chunks() {
+            (words, []) if words.len() == clients.len() => Ok(Self { clients, words }),
             _ => Err(DecodeError::RowBytes),
         }
     }
@@ -35,19 +38,20 @@ impl<'a> Rows<'a> {
     /// Number of rows.
     #[inline]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.words.len()
     }
 
     /// There are no rows.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.words.is_empty()
     }
 
     /// The row at this index, `None` from [`Rows::len`] on.
     #[inline]
     pub fn row(&self, index: usize) -> Option<Row> {
-        self.rows.get(index).map(|bytes| RawRow(bytes).row())
+        let (client, word) = (self.clients.get(index)?, self.words.get(index)?);
+        Some(RawRow::new(*client, *word).row())
     }
 
     /// The rows in order.
@@ -56,10 +60,17 @@ impl<'a> Rows<'a> {
         self.raw().map(RawRow::row)
     }
 
-    /// The rows in order, each field read only when asked for: the way of the hot path.
+    /// The rows in order, each field read only when asked for.
     #[inline]
-    pub fn raw(&self) -> impl ExactSizeIterator<Item = RawRow<'a>> + Clone + use<'a> {
-        self.rows.iter().map(RawRow)
+    pub fn raw(&self) -> impl ExactSizeIterator<Item = RawRow> + Clone + use<'a> {
+        let rows = self.clients.iter().zip(self.words);
+        rows.map(|(client, word)| RawRow::new(*client, *word))
+    }
+
+    /// Both columns, for [`RawRow::new`]: the way of the hot path.
+    #[inline]
+    pub fn columns(&self) -> (&'a [[u8; CLIENT_BYTES]], &'a [[u8; WORD_BYTES]]) {
+        (self.clients, self.words)
     }
 }
 
@@ -69,64 +80,87 @@ impl fmt::Debug for Rows<'_> {
     }
 }
 
-/// A row as it lies in the datagram.
-#[derive(Debug, Clone, Copy)]
-pub struct RawRow<'a>(&'a [u8; ROW_BYTES]);
+/// A row as it lies in the datagram: the client, and all else in one word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RawRow {
+    client: u64,
+    word: u32,
+}
 
-impl RawRow<'_> {
+impl RawRow {
+    /// The row with these bytes in both columns.
+    #[inline(always)]
+    pub fn new(client: [u8; CLIENT_BYTES], word: [u8; WORD_BYTES]) -> Self {
+        Self {
+            client: u64::from_le_bytes(client),
+            word: u32::from_le_bytes(word),
+        }
+    }
+
+    /// The row of an observation that waits as a [`Reading`], in a batch packed at `sent_us`.
+    ///
+    /// The age is in whole milliseconds, rounded down: 0 for one heard after `sent_us`, 65,535 for
+    /// one older than that (the batcher drops such an observation before it comes here).
+    #[inline]
+    pub(super) fn of_reading(
+        client: ClientId,
+        heard_at_us: u64,
+        reading: Reading,
+        sent_us: u64,
+    ) -> Self {
+        let age_ms = age_ms(heard_at_us, sent_us).min(u32::from(u16::MAX));
+        Self {
+            client: client.0,
+            word: reading.bits() & !u32::from(u16::MAX) | age_ms,
+        }
+    }
+
+    /// What stands in either column.
+    #[inline]
+    pub(super) fn to_bytes(self) -> ([u8; CLIENT_BYTES], [u8; WORD_BYTES]) {
+        (self.client.to_le_bytes(), self.word.to_le_bytes())
+    }
+
     /// Who was heard.
     #[inline]
     pub fn client(self) -> ClientId {
-        let [c0, c1, c2, c3, c4, c5, c6, c7, ..] = *self.0;
-        ClientId(u64::from_le_bytes([c0, c1, c2, c3, c4, c5, c6, c7]))
+        ClientId(self.client)
     }
 
     /// Age when the batch was packed, in milliseconds; 65,535 also stands for anything older.
     #[inline]
     pub fn age_ms(self) -> u16 {
-        u16::from_le_bytes([self.0[8], self.0[9]])
+        self.word as u16
     }
 
-    /// Signal strength in dBm, or [`NOT_MEASURED`].
+    /// Signal strength in dBm, or [`NOT_MEASURED`](super::NOT_MEASURED).
     #[inline]
     pub fn rssi_code(self) -> i8 {
-        i8::from_le_bytes([self.0[10]])
-    }
-
-    /// Noise floor in dBm, or [`NOT_MEASURED`].
-    #[inline]
-    pub fn noise_code(self) -> i8 {
-        i8::from_le_bytes([self.0[11]])
-    }
-
-    /// Channel number in the radio's band; 0 for not known.
-    #[inline]
-    pub fn channel(self) -> u8 {
-        self.0[12]
+        rssi_code(self.word)
     }
 
     /// What was heard.
     #[inline]
     pub fn kind(self) -> Kind {
-        Kind::from_code(self.0[13] & KIND_MASK)
+        Kind::from_code((self.word >> KIND_SHIFT & KIND_MASK) as u8)
     }
 
     /// Whether the kind is [`Kind::Beacon`]: without the other kinds, vectors can tell.
     #[inline]
     pub fn is_beacon(self) -> bool {
-        self.0[13] & KIND_MASK == Kind::Beacon as u8
+        self.word >> KIND_SHIFT & KIND_MASK == Kind::Beacon as u32
     }
 
     /// The client's address is randomised.
     #[inline]
     pub fn randomised(self) -> bool {
-        self.0[13] & RANDOMISED != 0
+        self.word & RANDOMISED != 0
     }
 
     /// The client is associated with the AP that heard it.
     #[inline]
     pub fn associated(self) -> bool {
-        self.0[13] & ASSOCIATED != 0
+        self.word & ASSOCIATED != 0
     }
 
     /// All fields at once.
@@ -136,8 +170,6 @@ impl RawRow<'_> {
             client: self.client(),
             age_ms: self.age_ms(),
             rssi_dbm: dbm_from_code(self.rssi_code()),
-            noise_dbm: dbm_from_code(self.noise_code()),
-            channel: self.channel(),
             kind: self.kind(),
             randomised: self.randomised(),
             associated: self.associated(),
@@ -145,7 +177,13 @@ impl RawRow<'_> {
     }
 }
 
-/// One observation without what the header says for all of them.
+impl fmt::Debug for RawRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.row().fmt(f)
+    }
+}
+
+/// One observation without what the header and the [`Air`] say for many of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// Who was heard.
@@ -154,10 +192,6 @@ pub struct Row {
     pub age_ms: u16,
     /// Signal strength in dBm, from -127 to 127, where measured.
     pub rssi_dbm: Option<i8>,
-    /// Noise floor in dBm, from -127 to 127, where measured.
-    pub noise_dbm: Option<i8>,
-    /// Channel number in the radio's band; 0 for not known.
-    pub channel: u8,
     /// What was heard.
     pub kind: Kind,
     /// The client's address is randomised.
@@ -167,90 +201,21 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row of an observation in a batch packed at `sent_us`.
-    ///
-    /// The age is in whole milliseconds, rounded down: 0 for one heard after `sent_us`, 65,535 for
-    /// one older than that (the batcher drops such an observation before it comes here).
-    #[inline]
-    pub fn new(observation: &Observation, sent_us: u64) -> Self {
-        let age_ms = sent_us.saturating_sub(observation.heard_at_us) / 1_000;
-        Self {
-            client: observation.client,
-            age_ms: u16::try_from(age_ms).unwrap_or(u16::MAX),
-            rssi_dbm: observation.rssi_dbm,
-            noise_dbm: observation.noise_dbm,
-            channel: observation.channel,
-            kind: observation.kind,
-            randomised: observation.randomised,
-            associated: observation.associated,
-        }
-    }
-
-    /// The observation that this row and its header and range tell of.
-    pub fn observation(&self, header: &Header, range: Option<Range>) -> Observation {
+    /// The observation that this row, its header, air and range tell of.
+    pub fn observation(&self, header: &Header, air: Air, range: Option<Range>) -> Observation {
         Observation {
             client: self.client,
             heard_at_us: header.heard_at_us(self.age_ms),
             radio: header.radio,
             rssi_dbm: self.rssi_dbm,
-            noise_dbm: self.noise_dbm,
-            channel: self.channel,
+            noise_dbm: air.noise_dbm(),
+            channel: air.channel(),
             kind: self.kind,
             randomised: self.randomised,
             associated: self.associated,
             range,
         }
     }
-
-    /// The row as it lies in a datagram. A level of -128 dBm becomes -127.
-    #[inline]
-    pub fn to_bytes(&self) -> [u8; ROW_BYTES] {
-        let [rssi] = code_from_dbm(self.rssi_dbm).to_le_bytes();
-        let [noise] = code_from_dbm(self.noise_dbm).to_le_bytes();
-        let [a0, a1] = self.age_ms.to_le_bytes();
-        let mut bytes = [0; ROW_BYTES];
-        bytes[..8].copy_from_slice(&self.client.0.to_le_bytes());
-        bytes[8..12].copy_from_slice(&[a0, a1, rssi, noise]);
-        bytes[12..].copy_from_slice(&[self.channel, self.flags()]);
-        bytes
-    }
-
-    #[inline]
-    fn flags(&self) -> u8 {
-        let randomised = if self.randomised { RANDOMISED } else { 0 };
-        let associated = if self.associated { ASSOCIATED } else { 0 };
-        self.kind as u8 | randomised | associated
-    }
-}
-
-/// The row of an observation that waits as a [`Reading`], as [`Row::new`] and [`Row::to_bytes`] make it.
-#[inline]
-pub(super) fn to_bytes(
-    client: ClientId,
-    heard_at_us: u64,
-    reading: Reading,
-    sent_us: u64,
-) -> [u8; ROW_BYTES] {
-    let age_ms = sent_us.saturating_sub(heard_at_us) / 1_000;
-    let [a0, a1, ..] = age_ms.min(u64::from(u16::MAX)).to_le_bytes();
-    let [rssi, noise, channel] = reading.levels();
-    // The flags follow the kind here, in the same order.
-    let flags = reading.kind_code() | (reading.flags() as u8) << FLAGS_SHIFT;
-    let mut bytes = [0; ROW_BYTES];
-    bytes[..8].copy_from_slice(&client.0.to_le_bytes());
-    bytes[8..12].copy_from_slice(&[a0, a1, rssi, noise]);
-    bytes[12..].copy_from_slice(&[channel, flags]);
-    bytes
-}
-
-#[inline]
-pub(super) fn dbm_from_code(code: i8) -> Option<i8> {
-    (code != NOT_MEASURED).then_some(code)
-}
-
-#[inline]
-pub(super) fn code_from_dbm(dbm: Option<i8>) -> i8 {
-    dbm.map_or(NOT_MEASURED, |dbm| dbm.max(NOT_MEASURED + 1))
 }
 
 #[cfg(test)]
@@ -258,24 +223,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_of_minus_128_is_not_taken_for_an_unmeasured_one() {
-        let cases = [
-            (None, -128),
-            (Some(-128), -127),
-            (Some(-127), -127),
-            (Some(127), 127),
-        ];
-        for (dbm, code) in cases {
-            assert_eq!(code_from_dbm(dbm), code, "{dbm:?}");
-            assert_eq!(dbm_from_code(code).is_some(), dbm.is_some(), "{dbm:?}");
-        }
+    fn the_bits_lie_where_the_format_says() {
+        let observation = Observation {
+            client: ClientId(0x0102_0304_0506_0708),
+            heard_at_us: 0,
+            radio: 0,
+            rssi_dbm: Some(-61),
+            noise_dbm: Some(-95),
+            channel: 36,
+            kind: Kind::Ranging,
+            randomised: true,
+            associated: false,
+            range: None,
+        };
+        let bytes = |observation: &Observation, sent_us| {
+            let reading = Reading::of(observation);
+            RawRow::of_reading(observation.client, 0, reading, sent_us).to_bytes()
+        };
+        let client = [8, 7, 6, 5, 4, 3, 2, 1];
+        // Age 250 ms = 0x00fa, kind 7, randomised in bit 6 of the third byte.
+        let expected = (client, [0xfa, 0x00, 0x47, 0xc3]);
+        assert_eq!(bytes(&observation, 250_999), expected);
+        let swapped = Observation {
+            randomised: false,
+            associated: true,
+            ..observation
+        };
+        let expected = (client, [0xff, 0xff, 0x87, 0xc3]);
+        assert_eq!(bytes(&swapped, 65_536_000), expected);
     }
 
     #[test]
-    fn unknown_flag_bits_are_ignored() {
-        let mut bytes = [0; ROW_BYTES];
-        bytes[13] = 0b1110_0011;
-        let row = RawRow(&bytes).row();
+    fn unknown_bits_are_ignored() {
+        let row = RawRow::new([0; 8], [0, 0, 0b0011_1011, 0]).row();
         assert_eq!(
             (row.kind, row.randomised, row.associated),
             (Kind::Data, false, false)

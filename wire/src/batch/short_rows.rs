@@ -1,15 +1,19 @@
-//! The short rows of a batch: eight little-endian bytes for each client that has a short id.
+//! The short rows of a batch: six little-endian bytes for each client that has a short id, in two
+//! columns.
 
 use std::fmt;
 
-use super::reading::Reading;
-use super::rows::dbm_from_code;
+use super::air::Air;
+use super::reading::{ASSOCIATED, RANDOMISED, Reading, age_ms, dbm_from_code, rssi_code};
 use super::{DecodeError, Header};
 use crate::id::ClientId;
 use crate::observation::{Kind, Observation, Range};
 
 /// Bytes of one short row.
-pub const SHORT_ROW_BYTES: usize = size_of::<u64>();
+pub const SHORT_ROW_BYTES: usize = WORD_BYTES + TAIL_BYTES;
+
+pub(super) const WORD_BYTES: usize = size_of::<u32>();
+pub(super) const TAIL_BYTES: usize = size_of::<u16>();
 
 /// The largest short id: twenty-two bits.
 pub const SHORT_ID_MAX: u32 = (1 << 22) - 1;
@@ -17,25 +21,24 @@ pub const SHORT_ID_MAX: u32 = (1 << 22) - 1;
 /// The largest age of a short row, in milliseconds; it also stands for anything older.
 pub const SHORT_AGE_MS_MAX: u16 = (1 << 13) - 1;
 
-const FLAGS_SHIFT: u32 = 22;
-const RANDOMISED: u64 = 1 << 22;
-const ASSOCIATED: u64 = 1 << 23;
-const AGE_SHIFT: u32 = 24;
-const KIND_SHIFT: u32 = 37;
-const RSSI_SHIFT: u32 = 40;
-const NOISE_SHIFT: u32 = 48;
-const CHANNEL_SHIFT: u32 = 56;
+/// Where the kind lies, above the age.
+const KIND_SHIFT: u32 = 13;
 
-/// The short rows of one batch, borrowed.
+/// The short rows of one batch, borrowed: first all words, then all tails.
 #[derive(Clone, Copy, Default)]
 pub struct ShortRows<'a> {
-    rows: &'a [[u8; SHORT_ROW_BYTES]],
+    words: &'a [[u8; WORD_BYTES]],
+    /// As many.
+    tails: &'a [[u8; TAIL_BYTES]],
 }
 
 impl<'a> ShortRows<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        match bytes.as_chunks() {
-            (rows, []) => Ok(Self { rows }),
+        let words_bytes = bytes.len() / SHORT_ROW_BYTES * WORD_BYTES;
+        let (words, tails) = bytes.split_at(words_bytes);
+        let (words, _) = words.as_chunks();
+        match tails.as_chunks() {
+            (tails, []) if tails.len() == words.len() => Ok(Self { words, tails }),
             _ => Err(DecodeError::ShortRowBytes),
         }
     }
@@ -43,25 +46,33 @@ impl<'a> ShortRows<'a> {
     /// Number of short rows.
     #[inline]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.words.len()
     }
 
     /// There are no short rows.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.words.is_empty()
     }
 
     /// The short row at this index, `None` from [`ShortRows::len`] on.
     #[inline]
     pub fn row(&self, index: usize) -> Option<RawShortRow> {
-        self.rows.get(index).map(RawShortRow::from_bytes)
+        let (word, tail) = (self.words.get(index)?, self.tails.get(index)?);
+        Some(RawShortRow::new(*word, *tail))
     }
 
-    /// The short rows in order, each loaded once, as one word.
+    /// The short rows in order, each field read only when asked for.
     #[inline]
     pub fn raw(&self) -> impl ExactSizeIterator<Item = RawShortRow> + Clone + use<'a> {
-        self.rows.iter().map(RawShortRow::from_bytes)
+        let rows = self.words.iter().zip(self.tails);
+        rows.map(|(word, tail)| RawShortRow::new(*word, *tail))
+    }
+
+    /// Both columns, for [`RawShortRow::new`]: the way of the hot path.
+    #[inline]
+    pub fn columns(&self) -> (&'a [[u8; WORD_BYTES]], &'a [[u8; TAIL_BYTES]]) {
+        (self.words, self.tails)
     }
 }
 
@@ -71,28 +82,30 @@ impl fmt::Debug for ShortRows<'_> {
     }
 }
 
-/// A short row as it lies in the datagram, in one word.
+/// A short row as it lies in the datagram.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RawShortRow(u64);
+pub struct RawShortRow {
+    /// Short id, flags, signal strength.
+    word: u32,
+    /// Age and kind.
+    tail: u16,
+}
 
 impl RawShortRow {
-    #[inline]
-    fn from_bytes(bytes: &[u8; SHORT_ROW_BYTES]) -> Self {
-        Self(u64::from_le_bytes(*bytes))
+    /// The short row with these bytes in both columns.
+    #[inline(always)]
+    pub fn new(word: [u8; WORD_BYTES], tail: [u8; TAIL_BYTES]) -> Self {
+        Self {
+            word: u32::from_le_bytes(word),
+            tail: u16::from_le_bytes(tail),
+        }
     }
 
-    /// The short row of an observation in a batch packed at `sent_us`; the client is `short_id`, at
-    /// most [`SHORT_ID_MAX`].
+    /// The short row of an observation that waits as a [`Reading`], in a batch packed at `sent_us`;
+    /// the client is `short_id`, at most [`SHORT_ID_MAX`].
     ///
     /// The age is in whole milliseconds, rounded down: 0 for one heard after `sent_us`,
-    /// [`SHORT_AGE_MS_MAX`] for one of that age or older. A level of -128 dBm becomes -127.
-    #[inline]
-    pub fn new(short_id: u32, observation: &Observation, sent_us: u64) -> Self {
-        let reading = Reading::of(observation);
-        Self::of_reading(short_id, observation.heard_at_us, reading, sent_us)
-    }
-
-    /// As [`RawShortRow::new`], of an observation that waits as a [`Reading`].
+    /// [`SHORT_AGE_MS_MAX`] for one of that age or older.
     #[inline]
     pub(super) fn of_reading(
         short_id: u32,
@@ -101,82 +114,68 @@ impl RawShortRow {
         sent_us: u64,
     ) -> Self {
         debug_assert!(short_id <= SHORT_ID_MAX, "a short id has 22 bits");
-        let age_ms = sent_us.saturating_sub(heard_at_us) / 1_000;
-        let age_ms = age_ms.min(u64::from(SHORT_AGE_MS_MAX));
-        Self(
-            u64::from(short_id & SHORT_ID_MAX)
-                | u64::from(reading.flags()) << FLAGS_SHIFT
-                | age_ms << AGE_SHIFT
-                | u64::from(reading.upper_half()) << u32::BITS,
-        )
+        let age_ms = age_ms(heard_at_us, sent_us).min(u32::from(SHORT_AGE_MS_MAX));
+        Self {
+            word: reading.bits() & !SHORT_ID_MAX | short_id & SHORT_ID_MAX,
+            tail: age_ms as u16 | reading.kind_from_bit(KIND_SHIFT) as u16,
+        }
     }
 
-    /// The row as it lies in a datagram.
+    /// What stands in either column.
     #[inline]
-    pub fn to_bytes(self) -> [u8; SHORT_ROW_BYTES] {
-        self.0.to_le_bytes()
+    pub(super) fn to_bytes(self) -> ([u8; WORD_BYTES], [u8; TAIL_BYTES]) {
+        (self.word.to_le_bytes(), self.tail.to_le_bytes())
     }
 
     /// Who was heard: what the session's `define` frames say of this number.
     #[inline]
     pub fn short_id(self) -> u32 {
-        self.0 as u32 & SHORT_ID_MAX
+        self.word & SHORT_ID_MAX
     }
 
     /// Age when the batch was packed, in milliseconds; [`SHORT_AGE_MS_MAX`] also stands for anything
     /// older.
     #[inline]
     pub fn age_ms(self) -> u16 {
-        (self.0 >> AGE_SHIFT) as u16 & SHORT_AGE_MS_MAX
+        self.tail & SHORT_AGE_MS_MAX
     }
 
     /// Signal strength in dBm, or [`NOT_MEASURED`](super::NOT_MEASURED).
     #[inline]
     pub fn rssi_code(self) -> i8 {
-        (self.0 >> RSSI_SHIFT) as i8
-    }
-
-    /// Noise floor in dBm, or [`NOT_MEASURED`](super::NOT_MEASURED).
-    #[inline]
-    pub fn noise_code(self) -> i8 {
-        (self.0 >> NOISE_SHIFT) as i8
-    }
-
-    /// Channel number in the radio's band; 0 for not known.
-    #[inline]
-    pub fn channel(self) -> u8 {
-        (self.0 >> CHANNEL_SHIFT) as u8
+        rssi_code(self.word)
     }
 
     /// What was heard.
     #[inline]
     pub fn kind(self) -> Kind {
-        Kind::from_code((self.0 >> KIND_SHIFT) as u8 & 0b111)
+        Kind::from_code((self.tail >> KIND_SHIFT) as u8)
     }
 
     /// Whether the kind is [`Kind::Beacon`]: without the other kinds, vectors can tell.
     #[inline]
     pub fn is_beacon(self) -> bool {
-        (self.0 >> KIND_SHIFT) as u8 & 0b111 == Kind::Beacon as u8
+        self.tail >> KIND_SHIFT == Kind::Beacon as u16
     }
 
     /// The client's address is randomised.
     #[inline]
     pub fn randomised(self) -> bool {
-        self.0 & RANDOMISED != 0
+        self.word & RANDOMISED != 0
     }
 
     /// The client is associated with the AP that heard it.
     #[inline]
     pub fn associated(self) -> bool {
-        self.0 & ASSOCIATED != 0
+        self.word & ASSOCIATED != 0
     }
 
-    /// The observation that this row, its header and its range tell of, heard of `client`.
+    /// The observation that this row, its header, air and range tell of, heard of `client`.
     pub fn observation(
         self,
         header: &Header,
         client: ClientId,
+        air: Air,
         range: Option<Range>,
     ) -> Observation {
         Observation {
@@ -184,8 +183,8 @@ impl RawShortRow {
             heard_at_us: header.heard_at_us(self.age_ms()),
             radio: header.radio,
             rssi_dbm: dbm_from_code(self.rssi_code()),
-            noise_dbm: dbm_from_code(self.noise_code()),
-            channel: self.channel(),
+            noise_dbm: air.noise_dbm(),
+            channel: air.channel(),
             kind: self.kind(),
             randomised: self.randomised(),
             associated: self.associated(),
@@ -200,8 +199,6 @@ impl fmt::Debug for RawShortRow {
             .field("short_id", &self.short_id())
             .field("age_ms", &self.age_ms())
             .field("rssi_code", &self.rssi_code())
-            .field("noise_code", &self.noise_code())
-            .field("channel", &self.channel())
             .field("kind", &self.kind())
             .field("randomised", &self.randomised())
             .field("associated", &self.associated())
@@ -228,21 +225,16 @@ mod tests {
             range: None,
         };
         // Age 250 ms = 0x0fa, kind 7 in the three bits above the thirteen of the age.
-        let row = RawShortRow::new(0x2a_bbcc, &observation, 250_999);
-        assert_eq!(
-            row.to_bytes(),
-            [0xcc, 0xbb, 0x6a, 0xfa, 0xe0, 0xc3, 0x80, 0x24]
-        );
+        let reading = Reading::of(&observation);
+        let row = RawShortRow::of_reading(0x2a_bbcc, 0, reading, 250_999);
+        assert_eq!(row.to_bytes(), ([0xcc, 0xbb, 0x6a, 0xc3], [0xfa, 0xe0]));
         let swapped = Observation {
             randomised: false,
             associated: true,
             ..observation
         };
-        let row = RawShortRow::new(SHORT_ID_MAX, &swapped, 9_000_000);
-        assert_eq!(
-            row.to_bytes(),
-            [0xff, 0xff, 0xbf, 0xff, 0xff, 0xc3, 0x80, 0x24]
-        );
+        let row = RawShortRow::of_reading(SHORT_ID_MAX, 0, Reading::of(&swapped), 9_000_000);
+        assert_eq!(row.to_bytes(), ([0xff, 0xff, 0xbf, 0xc3], [0xff, 0xff]));
         assert_eq!((row.short_id(), row.age_ms()), (SHORT_ID_MAX, 8_191));
     }
 }

@@ -10,7 +10,7 @@ const HEADER: Header = Header {
 };
 
 /// An empty batch's head: seven items, no rows yet.
-const HEAD: &[u8] = &[0x97, 1, 1, 2, 3, 4, 5];
+const HEAD: &[u8] = &[0x97, 2, 1, 2, 3, 4, 5];
 
 fn observation(client: u64, range: Option<Range>) -> Observation {
     Observation {
@@ -55,21 +55,22 @@ fn check(parts: &[&[u8]], expected: Result<usize, DecodeError>) {
 #[test]
 fn malformed_batches_are_refused_by_name() {
     let (row, range) = (&[0; ROW_BYTES][..], &[0; RANGE_BYTES][..]);
-    let with_ranges: &[u8] = &[0x98, 1, 1, 2, 3, 4, 5];
-    let with_short: &[u8] = &[0x99, 1, 1, 2, 3, 4, 5];
+    let with_ranges: &[u8] = &[0x98, 2, 1, 2, 3, 4, 5];
+    let with_short: &[u8] = &[0x99, 2, 1, 2, 3, 4, 5];
+    let with_air: &[u8] = &[0x9a, 2, 1, 2, 3, 4, 5];
     let short = &[0; SHORT_ROW_BYTES][..];
     check(&[HEAD, &[0xc4, 0]], Ok(0));
-    check(&[HEAD, &[0xc4, 14], row], Ok(1));
-    check(&[with_ranges, &[0xc4, 14], row, &[0xc4, 0]], Ok(1));
-    check(&[with_ranges, &[0xc4, 14], row, &[0xc4, 8], range], Ok(1));
+    check(&[HEAD, &[0xc4, 12], row], Ok(1));
+    check(&[with_ranges, &[0xc4, 12], row, &[0xc4, 0]], Ok(1));
+    check(&[with_ranges, &[0xc4, 12], row, &[0xc4, 8], range], Ok(1));
 
     check(&[with_short, &[0xc4, 0, 0xc4, 0, 0xc4, 0]], Ok(0));
     check(
-        &[with_short, &[0xc4, 14], row, &[0xc4, 0, 0xc4, 8], short],
+        &[with_short, &[0xc4, 12], row, &[0xc4, 0, 0xc4, 6], short],
         Ok(2),
     );
     // The range is that of the short row: its index is 0, after no full row.
-    let of_short: &[&[u8]] = &[with_short, &[0xc4, 0, 0xc4, 8], range, &[0xc4, 8], short];
+    let of_short: &[&[u8]] = &[with_short, &[0xc4, 0, 0xc4, 8], range, &[0xc4, 6], short];
     check(of_short, Ok(1));
 
     check(
@@ -77,49 +78,70 @@ fn malformed_batches_are_refused_by_name() {
         Err(DecodeError::RangeIndex),
     );
     check(
-        &[with_short, &[0xc4, 0, 0xc4, 0, 0xc4, 7], &short[1..]],
+        &[with_short, &[0xc4, 0, 0xc4, 0, 0xc4, 5], &short[1..]],
         Err(DecodeError::ShortRowBytes),
     );
     check(
         &[with_short, &[0xc4, 0, 0xc4, 0]],
         Err(DecodeError::Truncated),
     );
+
+    // The air of a row and a short row.
+    let two: &[&[u8]] = &[with_air, &[0xc4, 12], row, &[0xc4, 0, 0xc4, 6], short];
+    let two = &two.concat()[..];
+    check(&[two, &[0xc4, 0]], Ok(2));
+    check(&[two, &[0xc4, 4], &[1, 0, 36, 0xa1]], Ok(2));
+    check(&[two, &[0xc4, 8], &[0, 0, 36, 0xa1, 1, 0, 6, 0x80]], Ok(2));
+    check(&[two], Err(DecodeError::Truncated));
+    check(&[two, &[0xc4, 3, 0, 0, 36]], Err(DecodeError::AirBytes));
+    for indices in [[0, 0], [1, 0], [0, 2]] {
+        let entries = indices.map(|index| [index, 0, 36, 0xa1]);
+        check(
+            &[two, &[0xc4, 8], entries.as_flattened()],
+            Err(DecodeError::AirIndex),
+        );
+    }
+    check(
+        &[with_air, &[0xc4, 0, 0xc4, 0, 0xc4, 0, 0xc4, 4, 0, 0, 1, 1]],
+        Err(DecodeError::AirIndex),
+    );
     check(&[], Err(DecodeError::Truncated));
     check(&[HEAD], Err(DecodeError::Truncated));
-    check(&[HEAD, &[0xc4, 15], row], Err(DecodeError::Truncated));
+    check(&[HEAD, &[0xc4, 13], row], Err(DecodeError::Truncated));
     check(
         &[HEAD, &[0xc6, 0xff, 0xff, 0xff, 0xff]],
         Err(DecodeError::Truncated),
     );
     check(&[&[0xc4, 0]], Err(DecodeError::ItemType));
     check(&[HEAD, &[0xa0]], Err(DecodeError::ItemType));
-    check(&[&[0x97, 1, 0xff]], Err(DecodeError::ItemType));
+    check(&[&[0x97, 2, 0xff]], Err(DecodeError::ItemType));
     check(&[&[0x90]], Err(DecodeError::ItemCount));
-    check(&[&[0x96, 1]], Err(DecodeError::ItemCount));
-    check(&[&[0x9a, 1]], Err(DecodeError::ItemCount));
+    check(&[&[0x96, 2]], Err(DecodeError::ItemCount));
+    check(&[&[0x9b, 2]], Err(DecodeError::ItemCount));
     check(
-        &[&[0xdd, 0xff, 0xff, 0xff, 0xff, 1]],
+        &[&[0xdd, 0xff, 0xff, 0xff, 0xff, 2]],
         Err(DecodeError::ItemCount),
     );
-    check(&[&[0x9a, 2]], Err(DecodeError::Version));
+    check(&[&[0x97, 1]], Err(DecodeError::Version));
+    check(&[&[0x9b, 3]], Err(DecodeError::Version));
     check(
-        &[&[0x97, 1, 1, 2, 3, 4, 0xcc, 255, 0xc4, 0]],
+        &[&[0x97, 2, 1, 2, 3, 4, 0xcc, 255, 0xc4, 0]],
         Err(DecodeError::Radio),
     );
     check(
-        &[&[0x97, 1, 1, 2, 3, 4, 0xcd, 1, 0, 0xc4, 0]],
+        &[&[0x97, 2, 1, 2, 3, 4, 0xcd, 1, 0, 0xc4, 0]],
         Err(DecodeError::Radio),
     );
-    check(&[HEAD, &[0xc4, 13], &row[1..]], Err(DecodeError::RowBytes));
+    check(&[HEAD, &[0xc4, 11], &row[1..]], Err(DecodeError::RowBytes));
     check(
-        &[with_ranges, &[0xc4, 14], row, &[0xc4, 7], &range[1..]],
+        &[with_ranges, &[0xc4, 12], row, &[0xc4, 7], &range[1..]],
         Err(DecodeError::RangeBytes),
     );
     check(
         &[with_ranges, &[0xc4, 0, 0xc4, 8], range],
         Err(DecodeError::RangeIndex),
     );
-    let twice = [with_ranges, &[0xc4, 14], row, &[0xc4, 16], range, range];
+    let twice = [with_ranges, &[0xc4, 12], row, &[0xc4, 16], range, range];
     check(&twice, Err(DecodeError::RangeIndex));
     check(&[HEAD, &[0xc4, 0, 0]], Err(DecodeError::Trailing));
     check(&[&[0; BATCH_BYTES_MAX + 1]], Err(DecodeError::TooLong));
@@ -128,7 +150,7 @@ fn malformed_batches_are_refused_by_name() {
 #[test]
 fn any_width_of_integer_and_length_is_read() {
     let wide = [
-        &[0xdc, 0, 7, 0xd0, 1][..],
+        &[0xdc, 0, 7, 0xd0, 2][..],
         &[0xcf, 0, 0, 0, 0, 0, 0, 1, 44],
         &[0xd3, 0, 0, 0, 0, 0, 0, 0, 1],
         &[0xd1, 0, 95],
@@ -159,19 +181,64 @@ fn as_many_observations_as_fit_are_packed() {
 }
 
 #[test]
-fn a_full_datagram_carries_95_observations() {
-    assert_eq!(rows_max(1_400, false), 96);
-    assert_eq!(rows_max(1_373, false), 95);
-    assert_eq!(rows_max(1_400, true), 61);
+fn a_full_datagram_carries_110_observations() {
+    assert_eq!(rows_max(1_400, false), 112);
+    assert_eq!(rows_max(1_373, false), 110);
+    assert_eq!(rows_max(1_400, true), 67);
     assert_eq!(rows_max(0, true), 0);
 }
 
 #[test]
-fn a_full_datagram_carries_165_short_rows() {
-    assert_eq!(short_rows_max(1_400, false), 168);
-    assert_eq!(short_rows_max(1_373, false), 165);
-    assert_eq!(short_rows_max(1_400, true), 84);
+fn a_full_datagram_carries_219_short_rows() {
+    assert_eq!(short_rows_max(1_400, false), 224);
+    assert_eq!(short_rows_max(1_373, false), 219);
+    assert_eq!(short_rows_max(1_400, true), 96);
     assert_eq!(short_rows_max(0, true), 0);
+}
+
+#[test]
+fn the_air_is_told_where_it_changes() {
+    let air = |channel, noise_dbm| Observation {
+        channel,
+        noise_dbm,
+        ..observation(u64::from(channel), None)
+    };
+    // Full rows first: nothing known, 6 and -90 twice, 1; then short ones: 1, nothing known.
+    let observations = [
+        (air(0, None), None),
+        (air(1, None), Some(11)),
+        (air(6, Some(-90)), None),
+        (air(6, Some(-90)), None),
+        (air(1, None), None),
+        (air(0, None), Some(10)),
+    ];
+    let mut out = Vec::new();
+    let given = observations.iter().map(|(o, short_id)| (o, *short_id));
+    BatchWriter::new(1_200).encode_mixed(&HEADER, given, &mut out);
+    let batch = decode(&out).expect("our own batch");
+    let told: Vec<_> = batch
+        .airs
+        .iter()
+        .map(|(row, air)| (row, air.channel(), air.noise_dbm()))
+        .collect();
+    assert_eq!(told, [(1, 6, Some(-90)), (3, 1, None), (5, 0, None)]);
+    let channels: Vec<_> = batch
+        .resolved(|short_id| Some(ClientId(short_id.into())))
+        .map(|o| o.channel)
+        .collect();
+    assert_eq!(channels, [0, 6, 6, 1, 1, 0]);
+}
+
+#[test]
+fn a_source_that_measures_nothing_sends_no_air() {
+    let unknown = Observation {
+        channel: 0,
+        ..observation(1, None)
+    };
+    let (_, out) = encode(1_200, &[unknown]);
+    assert_eq!(out[0], 0x97);
+    let (_, out) = encode(1_200, &[observation(1, None)]);
+    assert_eq!(out[0], 0x9a);
 }
 
 #[test]
@@ -219,8 +286,8 @@ fn a_datagram_too_small_for_one_row_stays_empty() {
 
 #[test]
 fn a_range_that_does_not_fit_keeps_its_row_out() {
-    // Eleven bytes of header, then rows with a head of two bytes.
-    let bytes_max = 11 + 2 + 2 * ROW_BYTES;
+    // Eleven bytes of header, then rows with a head of two bytes, heads of nothing, one air.
+    let bytes_max = 11 + 2 + 2 * ROW_BYTES + 2 * 2 + 2 + AIR_BYTES;
     assert_eq!(
         encode(bytes_max, &[observation(1, None), observation(2, None)]).0,
         2

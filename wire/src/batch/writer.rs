@@ -2,12 +2,16 @@
 
 use std::borrow::Borrow;
 
-use super::msgpack::{bin_bytes, put_array, put_bin_head, put_uint};
+use super::air::{self, AIR_BYTES, Air};
+use super::msgpack::{put_array, put_bin_head, put_uint};
+use super::packed::{Packed, Shape, Stretches};
 use super::ranges::{self, RANGE_BYTES};
 use super::reading::Reading;
-use super::rows::{self, ROW_BYTES, Row};
+use super::rows::{ROW_BYTES, RawRow};
 use super::short_rows::{RawShortRow, SHORT_ID_MAX, SHORT_ROW_BYTES};
-use super::{BATCH_VERSION, Header, ITEMS, ITEMS_WITH_RANGES, ITEMS_WITH_SHORT_ROWS};
+use super::{
+    BATCH_VERSION, Header, ITEMS, ITEMS_WITH_AIR, ITEMS_WITH_RANGES, ITEMS_WITH_SHORT_ROWS,
+};
 use crate::id::ClientId;
 use crate::limits::BATCH_BYTES_MAX;
 use crate::observation::Observation;
@@ -17,26 +21,38 @@ use crate::observation::Observation;
 pub const HEADER_BYTES_MAX: usize = 1 + 1 + 4 * 9 + 2 + BIN_HEAD_BYTES_MAX;
 
 /// Most bytes of the head of a byte string that fits a batch.
-const BIN_HEAD_BYTES_MAX: usize = 3;
+pub(super) const BIN_HEAD_BYTES_MAX: usize = 3;
 
-// Heads of byte strings and the row index of a range are sixteen bits wide.
+/// Bytes of the head of a short byte string.
+const BIN_HEAD_BYTES: usize = 2;
+
+/// Bytes of an air of one entry.
+const ONE_AIR_BYTES: usize = BIN_HEAD_BYTES + AIR_BYTES;
+
+/// Most bytes of a batch besides its rows, short rows, ranges and further entries of the air.
+const OTHER_BYTES_MAX: usize = HEADER_BYTES_MAX + 2 * BIN_HEAD_BYTES_MAX + ONE_AIR_BYTES;
+
+/// The same of one with rows only.
+const OTHER_BYTES_OF_ROWS_MAX: usize = HEADER_BYTES_MAX + 2 * BIN_HEAD_BYTES + ONE_AIR_BYTES;
+
+// Heads of byte strings and the row indices of ranges and air are sixteen bits wide.
 const _: () = assert!(BATCH_BYTES_MAX <= u16::MAX as usize);
 
-/// How many rows surely fit into a datagram, whatever the numbers in its header.
+/// How many rows surely fit into a datagram, whatever the numbers in its header, if channel and
+/// noise floor are the same for all.
 ///
-/// `with_ranges` counts a range for each row.
+/// `with_ranges` counts a range for each row. A change of channel or noise floor takes
+/// [`AIR_BYTES`].
 pub const fn rows_max(datagram_bytes_max: usize, with_ranges: bool) -> usize {
     let bytes_max = shorter(datagram_bytes_max, BATCH_BYTES_MAX);
     if with_ranges {
-        bytes_max.saturating_sub(HEADER_BYTES_MAX + BIN_HEAD_BYTES_MAX) / (ROW_BYTES + RANGE_BYTES)
+        bytes_max.saturating_sub(OTHER_BYTES_MAX) / (ROW_BYTES + RANGE_BYTES)
     } else {
-        bytes_max.saturating_sub(HEADER_BYTES_MAX) / ROW_BYTES
+        bytes_max.saturating_sub(OTHER_BYTES_OF_ROWS_MAX) / ROW_BYTES
     }
 }
 
-/// How many short rows surely fit into a datagram without full ones, whatever its header.
-///
-/// `with_ranges` counts a range for each row.
+/// As [`rows_max`], of short rows in a datagram without full ones.
 pub const fn short_rows_max(datagram_bytes_max: usize, with_ranges: bool) -> usize {
     let bytes_max = shorter(datagram_bytes_max, BATCH_BYTES_MAX);
     let row_bytes = if with_ranges {
@@ -44,7 +60,7 @@ pub const fn short_rows_max(datagram_bytes_max: usize, with_ranges: bool) -> usi
     } else {
         SHORT_ROW_BYTES
     };
-    bytes_max.saturating_sub(HEADER_BYTES_MAX + 2 * BIN_HEAD_BYTES_MAX) / row_bytes
+    bytes_max.saturating_sub(OTHER_BYTES_MAX) / row_bytes
 }
 
 const fn shorter(a: usize, b: usize) -> usize {
@@ -69,8 +85,8 @@ impl BatchWriter {
     /// Replaces `out` by a batch of as many observations as fit, from the front, by full ids.
     ///
     /// Returns how many were packed. 0 leaves `out` empty: there was nothing to pack, or the
-    /// datagram is too small for a single one. Ages beyond a row's sixteen bits saturate
-    /// ([`Row::new`]).
+    /// datagram is too small for a single one. Ages beyond a row's sixteen bits saturate. Each change
+    /// of channel or noise floor takes [`AIR_BYTES`], so fewest where those alike follow each other.
     ///
     /// # Panics
     /// When an observation is of another radio than the header: its row could not say so.
@@ -86,8 +102,8 @@ impl BatchWriter {
     /// As [`BatchWriter::encode`], of observations wherever they lie, each perhaps with a short id.
     ///
     /// Those without one come first in the batch, then those with one, both in the order given. An
-    /// id above [`SHORT_ID_MAX`] counts as none. Ages beyond a short row's thirteen bits saturate
-    /// ([`RawShortRow::new`]). The iterator is walked again where there are ranges.
+    /// id above [`SHORT_ID_MAX`] counts as none. Ages beyond a short row's thirteen bits saturate,
+    /// too. The iterator is walked again where there are ranges.
     ///
     /// # Panics
     /// When an observation is of another radio than the header: its row could not say so.
@@ -107,17 +123,20 @@ impl BatchWriter {
             out.clear();
             return 0;
         }
-        // The head of an array of at most 15 items holds their number in its low bits.
-        out[0] += (shape.items() - ITEMS) as u8;
-        put_bin(out, packed.rows[..shape.rows].as_flattened());
-        if shape.items() >= ITEMS_WITH_RANGES {
+        let items = shape.items();
+        put_items(out, items);
+        packed.put_rows(out);
+        if items >= ITEMS_WITH_RANGES {
             put_bin_head(out, (shape.ranges * RANGE_BYTES) as u16);
         }
         if shape.ranges > 0 {
             put_ranges(out, observations.take(shape.len()));
         }
-        if shape.items() == ITEMS_WITH_SHORT_ROWS {
-            put_bin(out, packed.short_rows[..shape.short_rows].as_flattened());
+        if items >= ITEMS_WITH_SHORT_ROWS {
+            packed.put_short_rows(out);
+        }
+        if items >= ITEMS_WITH_AIR {
+            packed.put_airs(out);
         }
         debug_assert!(out.len() <= self.bytes_max);
         shape.len()
@@ -126,41 +145,68 @@ impl BatchWriter {
     /// Replaces `out` by a batch of as many observations as fit, from the front, by full ids and
     /// without ranges: the bytes of [`BatchWriter::encode`] for a fraction of its time.
     ///
-    /// Each is told by client, time in microseconds and [`Reading`]; all are of the header's radio.
-    pub fn encode_rows<I>(&self, header: &Header, rows: I, out: &mut Vec<u8>) -> usize
+    /// Each is told by client, time in microseconds and [`Reading`]; all are of the header's radio and
+    /// of this air, which is not looked at again.
+    pub fn encode_rows<I>(&self, header: &Header, air: Air, rows: I, out: &mut Vec<u8>) -> usize
     where
         I: ExactSizeIterator<Item = (ClientId, u64, Reading)>,
     {
         let shape = |rows| Shape {
             rows,
+            airs: Stretches::one(air),
             ..Shape::default()
         };
         let count = self.begin(header, rows.len(), ROW_BYTES, shape, out);
-        put_rows(out, count, rows, |(client, heard_at_us, reading)| {
-            rows::to_bytes(client, heard_at_us, reading, header.sent_us)
+        if count == 0 {
+            return 0;
+        }
+        put_bin_head(out, (count * ROW_BYTES) as u16);
+        put_columns(out, count, rows, |(client, heard_at_us, reading)| {
+            RawRow::of_reading(client, heard_at_us, reading, header.sent_us).to_bytes()
         });
+        if air != Air::UNKNOWN {
+            put_bin_head(out, 0);
+            put_bin_head(out, 0);
+            put_one_air(out, air);
+        }
         count
     }
 
     /// As [`BatchWriter::encode_rows`], of clients that all go by short ids, each at most
     /// [`SHORT_ID_MAX`].
-    pub fn encode_short_rows<I>(&self, header: &Header, rows: I, out: &mut Vec<u8>) -> usize
+    pub fn encode_short_rows<I>(
+        &self,
+        header: &Header,
+        air: Air,
+        rows: I,
+        out: &mut Vec<u8>,
+    ) -> usize
     where
         I: ExactSizeIterator<Item = (u32, u64, Reading)>,
     {
         let shape = |short_rows| Shape {
             short_rows,
+            short_airs: Stretches::one(air),
             ..Shape::default()
         };
         let count = self.begin(header, rows.len(), SHORT_ROW_BYTES, shape, out);
-        put_rows(out, count, rows, |(short_id, heard_at_us, reading)| {
+        if count == 0 {
+            return 0;
+        }
+        put_bin_head(out, 0);
+        put_bin_head(out, 0);
+        put_bin_head(out, (count * SHORT_ROW_BYTES) as u16);
+        put_columns(out, count, rows, |(short_id, heard_at_us, reading)| {
             RawShortRow::of_reading(short_id, heard_at_us, reading, header.sent_us).to_bytes()
         });
+        if air != Air::UNKNOWN {
+            put_one_air(out, air);
+        }
         count
     }
 
-    /// Replaces `out` by a batch up to its first row; gives how many of these rows, all of one kind
-    /// and so many bytes long, fit behind. Leaves nothing in `out` when there are none.
+    /// Replaces `out` by a batch up to its byte strings; gives how many of these rows, all of one kind
+    /// and so many bytes long, fit into them. Leaves nothing in `out` when there are none.
     fn begin(
         &self,
         header: &Header,
@@ -178,39 +224,47 @@ impl BatchWriter {
         }
         if count == 0 {
             out.clear();
-            return 0;
+        } else {
+            put_items(out, shape(count).items());
         }
-        let items = shape(count).items();
-        out[0] += (items - ITEMS) as u8;
-        // The kinds that are none of these come before.
-        if items == ITEMS_WITH_SHORT_ROWS {
-            put_bin_head(out, 0);
-            put_bin_head(out, 0);
-        }
-        put_bin_head(out, (count * row_bytes) as u16);
         count
     }
 }
 
-/// Appends so many rows.
+/// Appends the columns of so many rows, one after the other.
 #[inline]
-fn put_rows<const BYTES: usize, T>(
+fn put_columns<const FIRST: usize, const SECOND: usize, T>(
     out: &mut Vec<u8>,
     count: usize,
     rows: impl Iterator<Item = T>,
-    to_bytes: impl Fn(T) -> [u8; BYTES],
+    to_bytes: impl Fn(T) -> ([u8; FIRST], [u8; SECOND]),
 ) {
     let from = out.len();
-    out.resize(from + count * BYTES, 0);
-    let (places, _) = out[from..].as_chunks_mut::<BYTES>();
-    let mut places = places.iter_mut();
+    out.resize(from + count * (FIRST + SECOND), 0);
+    let (firsts, seconds) = out[from..].split_at_mut(count * FIRST);
+    let ((firsts, _), (seconds, _)) = (firsts.as_chunks_mut(), seconds.as_chunks_mut());
+    let mut places = firsts.iter_mut().zip(seconds);
     // From the inside: rows may lie in two pieces, each a loop of its own. There are hardly ever more
     // rows than places.
     rows.for_each(|row| {
-        if let Some(place) = places.next() {
-            *place = to_bytes(row);
+        if let Some((first, second)) = places.next() {
+            (*first, *second) = to_bytes(row);
         }
     });
+}
+
+/// Appends an air that holds for all.
+fn put_one_air(out: &mut Vec<u8>, air: Air) {
+    put_bin_head(out, AIR_BYTES as u16);
+    out.extend_from_slice(&air::to_bytes(0, air));
+}
+
+/// Corrects the number of items of a batch that begins here: it stands in the low bits of the head
+/// of an array of at most 15.
+fn put_items(batch: &mut [u8], items: usize) {
+    if let Some(head) = batch.first_mut() {
+        *head += (items - ITEMS) as u8;
+    }
 }
 
 fn put_header(out: &mut Vec<u8>, header: &Header) {
@@ -233,104 +287,6 @@ fn put_ranges<O: Borrow<Observation>>(
     for (row_index, (observation, _)) in (0..).zip(full.chain(short)) {
         if let Some(range) = &observation.borrow().range {
             out.extend_from_slice(&ranges::to_bytes(row_index, range));
-        }
-    }
-}
-
-/// Appends a byte string.
-fn put_bin(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_bin_head(out, bytes.len() as u16);
-    out.extend_from_slice(bytes);
-}
-
-/// Rows before it is known where in the datagram they begin.
-struct Packed {
-    rows: [[u8; ROW_BYTES]; BATCH_BYTES_MAX / ROW_BYTES],
-    short_rows: [[u8; SHORT_ROW_BYTES]; BATCH_BYTES_MAX / SHORT_ROW_BYTES],
-    shape: Shape,
-}
-
-impl Packed {
-    fn new() -> Self {
-        Self {
-            rows: [[0; ROW_BYTES]; BATCH_BYTES_MAX / ROW_BYTES],
-            short_rows: [[0; SHORT_ROW_BYTES]; BATCH_BYTES_MAX / SHORT_ROW_BYTES],
-            shape: Shape::default(),
-        }
-    }
-
-    /// Packs as many observations, from the front, as fit into `room` bytes.
-    #[inline]
-    fn pack<O: Borrow<Observation>>(
-        &mut self,
-        observations: impl Iterator<Item = (O, Option<u32>)>,
-        header: &Header,
-        room: usize,
-    ) {
-        let mut shape = Shape::default();
-        // At most: exact where that is too much.
-        let mut bytes = 3 * BIN_HEAD_BYTES_MAX;
-        for (observation, short_id) in observations {
-            let observation = observation.borrow();
-            let has_range = usize::from(observation.range.is_some());
-            let is_short = usize::from(short_id.is_some());
-            bytes += ROW_BYTES - is_short * (ROW_BYTES - SHORT_ROW_BYTES);
-            bytes += has_range * RANGE_BYTES;
-            let next = Shape {
-                rows: shape.rows + 1 - is_short,
-                short_rows: shape.short_rows + is_short,
-                ranges: shape.ranges + has_range,
-            };
-            if bytes > room && next.bytes() > room {
-                break;
-            }
-            assert!(observation.radio == header.radio, "a batch is of one radio");
-            match short_id {
-                Some(id) => {
-                    let row = RawShortRow::new(id, observation, header.sent_us);
-                    self.short_rows[shape.short_rows] = row.to_bytes();
-                }
-                None => {
-                    self.rows[shape.rows] = Row::new(observation, header.sent_us).to_bytes();
-                }
-            }
-            shape = next;
-        }
-        self.shape = shape;
-    }
-}
-
-/// How many rows and ranges a batch has.
-#[derive(Debug, Clone, Copy, Default)]
-struct Shape {
-    rows: usize,
-    short_rows: usize,
-    ranges: usize,
-}
-
-impl Shape {
-    fn len(self) -> usize {
-        self.rows + self.short_rows
-    }
-
-    fn items(self) -> usize {
-        match self {
-            Self {
-                short_rows: 1.., ..
-            } => ITEMS_WITH_SHORT_ROWS,
-            Self { ranges: 1.., .. } => ITEMS_WITH_RANGES,
-            _ => ITEMS,
-        }
-    }
-
-    /// Bytes of its byte strings with their heads.
-    fn bytes(self) -> usize {
-        let rows = bin_bytes(self.rows * ROW_BYTES);
-        let ranges = bin_bytes(self.ranges * RANGE_BYTES);
-        match self.items() {
-            ITEMS_WITH_SHORT_ROWS => rows + ranges + bin_bytes(self.short_rows * SHORT_ROW_BYTES),
-            ITEMS_WITH_RANGES => rows + ranges,
-            _ => rows,
         }
     }
 }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 use wire::batch::{
-    self, BatchWriter, Header, RANGE_BYTES, ROW_BYTES, Reading, SHORT_ID_MAX, SHORT_ROW_BYTES,
-    rows_max, short_rows_max,
+    self, AIR_BYTES, Air, BatchWriter, HEADER_BYTES_MAX, Header, RANGE_BYTES, ROW_BYTES, Reading,
+    SHORT_ID_MAX, SHORT_ROW_BYTES, rows_max, short_rows_max,
 };
 use wire::control::{FrameError, FrameReader, encode_frame};
 use wire::limits::BATCH_BYTES_MAX;
@@ -42,6 +42,12 @@ fn encode_mixed(
     (packed, out)
 }
 
+/// Bytes of a datagram that are surely free for rows, ranges and air.
+fn fit_surely(bytes_max: usize) -> usize {
+    let bytes_max = bytes_max.min(BATCH_BYTES_MAX);
+    bytes_max.saturating_sub(HEADER_BYTES_MAX + 3 * 3)
+}
+
 /// Reads everything that a batch offers, so that no accessor can panic unseen.
 fn read_all(datagram: &[u8]) {
     let Ok(batch) = batch::decode(datagram) else {
@@ -57,6 +63,7 @@ fn read_all(datagram: &[u8]) {
     assert_eq!(batch.len(), batch.rows.len() + batch.short_rows.raw().len());
     assert!(batch.short_rows.row(batch.short_rows.len()).is_none());
     assert!(batch.ranges.iter().all(|(index, _)| index < batch.len()));
+    assert!(batch.airs.iter().all(|(index, _)| index < batch.len()));
     let ranged = batch.resolved(named).filter(|o| o.range.is_some());
     assert_eq!(ranged.count(), batch.ranges.len());
     assert!(!format!("{batch:?}").is_empty());
@@ -132,13 +139,14 @@ proptest! {
         prop_assert!(out.len() <= allowed);
         prop_assert_eq!(packed == 0, out.is_empty());
         if observations.iter().all(|(_, short_id)| short_id.is_some()) {
-            prop_assert!(packed >= short_rows_max(bytes_max, true).min(observations.len()));
+            let most = SHORT_ROW_BYTES + RANGE_BYTES + AIR_BYTES;
+            prop_assert!(packed >= (fit_surely(bytes_max) / most).min(observations.len()));
         }
         if let (Some((next, short_id)), true) = (observations.get(packed), packed > 0) {
-            // Its row, its range, and three heads that come or grow.
+            // Its row, its range, two entries of the air, and four heads that come or grow.
             let row = if short_id.is_some() { SHORT_ROW_BYTES } else { ROW_BYTES };
             let range = if next.range.is_some() { RANGE_BYTES } else { 0 };
-            prop_assert!(out.len() + row + range + 3 * 3 > allowed);
+            prop_assert!(out.len() + row + range + 2 * AIR_BYTES + 4 * 3 > allowed);
         }
     }
 
@@ -151,9 +159,11 @@ proptest! {
         lead_us in prop_oneof![Just(0), 0..100_000_000_u64],
     ) {
         let header = Header { sent_us: header.sent_us.saturating_add(lead_us), ..header };
+        let (channel, noise_dbm) = (observations[0].channel, observations[0].noise_dbm);
         for observation in &mut observations {
-            observation.range = None;
+            *observation = Observation { range: None, channel, noise_dbm, ..*observation };
         }
+        let air = Air::new(channel, noise_dbm);
         let given: Vec<_> = (first_id..)
             .zip(&observations)
             .map(|(id, o)| (*o, short.then_some(id)))
@@ -163,10 +173,10 @@ proptest! {
         let packed = if short {
             let rows = (first_id..).zip(&observations);
             let rows: Vec<_> = rows.map(|(id, o)| (id, o.heard_at_us, Reading::of(o))).collect();
-            writer.encode_short_rows(&header, rows.into_iter(), &mut out)
+            writer.encode_short_rows(&header, air, rows.into_iter(), &mut out)
         } else {
             let rows = observations.iter().map(|o| (o.client, o.heard_at_us, Reading::of(o)));
-            writer.encode_rows(&header, rows, &mut out)
+            writer.encode_rows(&header, air, rows, &mut out)
         };
         prop_assert_eq!((packed, out), expected);
     }
@@ -189,10 +199,33 @@ proptest! {
         let allowed = bytes_max.min(BATCH_BYTES_MAX);
         prop_assert!(out.len() <= allowed);
         prop_assert_eq!(packed == 0, out.is_empty());
-        prop_assert!(packed >= rows_max(bytes_max, true).min(observations.len()));
+        let most = ROW_BYTES + RANGE_BYTES + AIR_BYTES;
+        prop_assert!(packed >= (fit_surely(bytes_max) / most).min(observations.len()));
         if packed < observations.len() && packed > 0 {
-            // No further row would fit: a row, its range, and the heads of both grown by a byte.
-            prop_assert!(out.len() + ROW_BYTES + RANGE_BYTES + 2 + 3 > allowed);
+            // No further row would fit: a row, its range, its air, and heads that come or grow.
+            prop_assert!(out.len() + most + 4 * 3 > allowed);
+        }
+    }
+
+    #[test]
+    fn rows_in_the_same_air_fit_as_promised(
+        (header, mut observations) in observations(250),
+        short in any::<bool>(),
+        ranges in any::<bool>(),
+        bytes_max in 0..2_000_usize,
+    ) {
+        let first = observations[0];
+        for observation in &mut observations {
+            observation.range = observation.range.filter(|_| ranges);
+            (observation.channel, observation.noise_dbm) = (first.channel, first.noise_dbm);
+        }
+        let given: Vec<_> = observations.iter().map(|o| (*o, short.then_some(7))).collect();
+        let (packed, out) = encode_mixed(&header, &given, bytes_max);
+        let rows_max = if short { short_rows_max } else { rows_max };
+        prop_assert!(packed >= rows_max(bytes_max, ranges).min(given.len()));
+        if packed > 0 {
+            let batch = batch::decode(&out).expect("our own batch");
+            prop_assert!(batch.airs.len() <= 1);
         }
     }
 
@@ -204,9 +237,10 @@ proptest! {
     #[test]
     fn any_bytes_behind_a_valid_head_are_a_batch_or_refused(
         header in header(),
-        items in 0x97..=0x99_u8,
+        items in 0x97..=0x9a_u8,
         tail in bytes(90),
         short_rows in bytes(90),
+        air in bytes(20),
     ) {
         let one = strategies::plain_observation(&header);
         let (_, mut datagram) = encode(&header, &[one], BATCH_BYTES_MAX);
@@ -214,9 +248,13 @@ proptest! {
         datagram[0] = items;
         datagram.extend([0xc4, tail.len() as u8]);
         datagram.extend(tail);
-        if items == 0x99 {
+        if items >= 0x99 {
             datagram.extend([0xc4, 0, 0xc4, short_rows.len() as u8]);
             datagram.extend(short_rows);
+        }
+        if items == 0x9a {
+            datagram.extend([0xc4, air.len() as u8]);
+            datagram.extend(air);
         }
         read_all(&datagram);
     }

@@ -106,13 +106,17 @@ fn observation(header: Header) -> impl Strategy<Value = Observation> {
         any::<u64>(),
         any::<u16>(),
         dbm(),
-        dbm(),
-        any::<u8>(),
+        // Mostly the same for some in a row, as on the air.
+        prop_oneof![
+            2 => Just((None, 0)),
+            4 => Just((Some(-95), 36)),
+            1 => (dbm(), any::<u8>())
+        ],
         flags,
         option::of(range()),
     )
         .prop_map(
-            move |(client, age_ms, rssi_dbm, noise_dbm, channel, flags, range)| {
+            move |(client, age_ms, rssi_dbm, (noise_dbm, channel), flags, range)| {
                 let (kind, randomised, associated) = flags;
                 Observation {
                     client: ClientId(client),

@@ -177,6 +177,96 @@ proptest! {
         assert_books_close(&batcher);
     }
 
+    /// A radio that hops, in the worst case between any two frames.
+    #[test]
+    fn channels_and_noise_may_change_with_every_row(
+        clients in prop_oneof![1_u64..20, 500_u64..900],
+        airs in prop_oneof![Just(2_u32), Just(3), Just(60_000)],
+        dwell in prop_oneof![Just(1_u32), 1_u32..50],
+        radios in 1_u8..3,
+        granted in prop_oneof![Just(0), Just(1_000_u32)],
+        bytes in limits::DATAGRAM_BYTES_MIN..1_500,
+    ) {
+        let mut batcher = connected(BatcherLimits { hold: Duration::ZERO, ..BatcherLimits::default() });
+        batcher.handle_datagram_bytes_max(bytes);
+        batcher.handle_short_ids(granted, START_US);
+        let mut known = Known::default();
+        let allowed = bytes.min(limits::DATAGRAM_BYTES_MAX);
+        for round in 0..4 {
+            let now_us = START_US + round * 300_000;
+            let heard: Vec<_> = (0..3_000_u32)
+                .map(|number| {
+                    let air = number / dwell % airs;
+                    Observation {
+                        radio: (number % u32::from(radios)) as u8,
+                        channel: air as u8,
+                        noise_dbm: (air > 1).then_some((air >> 8) as i8 / 2),
+                        ..heard(u64::from(number) * 7 % clients, now_us)
+                    }
+                })
+                .collect();
+            batcher.handle_observations(heard.iter().copied());
+            let batches = known.poll_all(&mut batcher, now_us);
+            known.define(&mut batcher, now_us, usize::MAX);
+            let mut got: Vec<Observation> = Vec::new();
+            let mut first = batches.first().map_or(0, |(header, _)| header.first_observation);
+            let mut thin = 0;
+            for (header, parts) in &batches {
+                let [full, short] = parts.each_ref().map(Vec::len);
+                // An entry of the air for each row at worst.
+                let fit = (allowed - 60) / (12 + 4);
+                thin += usize::from(full + short < fit / 2);
+                prop_assert_eq!(header.first_observation, first);
+                first += (full + short) as u64;
+                got.extend(parts.concat());
+            }
+            // The last burst of a round may be thin for each radio.
+            prop_assert!(thin <= 2 * usize::from(radios), "{} of {}", thin, batches.len());
+            let in_order = |observations: &mut Vec<Observation>| {
+                observations.sort_by_key(|o| (o.client, o.channel, o.noise_dbm, o.radio));
+            };
+            let mut expected = heard;
+            in_order(&mut expected);
+            in_order(&mut got);
+            prop_assert_eq!(got, expected);
+        }
+        assert_books_close(&batcher);
+    }
+
+    #[test]
+    fn clients_are_spread_whatever_the_channel(
+        input in any_observations(),
+        channels in prop::collection::vec(0_u8..4, 1..50),
+    ) {
+        let mut batcher = connected(BatcherLimits {
+            burst_batches_max: limits::BURST_BATCHES_MAX,
+            hold: Duration::ZERO,
+            ..BatcherLimits::default()
+        });
+        for ((client, radio, _, _), channel) in input.iter().zip(channels.iter().cycle()) {
+            let channel = *channel;
+            batcher.handle_observation(Observation { radio: *radio, channel, ..heard(*client, START_US) });
+        }
+        let mut datagram = Vec::new();
+        let mut batches = Vec::new();
+        while batcher.poll_batch(START_US, &mut datagram).is_some() {
+            let batch = batch::decode(&datagram).expect("our own batch");
+            prop_assert!(batch.airs.len() <= 4, "gathered by channel");
+            batches.push((batch.header.radio, batch.observations().collect::<Vec<_>>()));
+        }
+        for radio in 0..3 {
+            let of_radio: Vec<_> = batches.iter().filter(|(of, _)| *of == radio).collect();
+            let all: Vec<_> = of_radio.iter().flat_map(|(_, heard)| heard.clone()).collect();
+            let in_all = count_by_client(&all);
+            for (_, heard) in &of_radio {
+                for (client, count) in count_by_client(heard) {
+                    prop_assert!(count <= in_all[&client].div_ceil(of_radio.len()));
+                }
+            }
+        }
+        prop_assert_eq!(batcher.counters().observations_sent, input.len() as u64);
+    }
+
     #[test]
     fn every_observation_is_waiting_sent_or_dropped(
         input in any_observations(),
