@@ -2,6 +2,7 @@
 
 mod airs;
 mod key;
+mod look;
 mod met;
 mod sort;
 
@@ -10,7 +11,10 @@ use std::ops::Range;
 use super::{Queue, RowsMax, Waiting};
 use airs::Airs;
 use key::Key;
+use look::{Look, Unlike};
 use met::Met;
+
+pub(super) use look::{Due, Mix};
 
 /// A burst, dealt: batches in the order in which they leave. The observations stay where they are,
 /// at the front of the batcher's queue; here is only their order.
@@ -46,24 +50,6 @@ pub(super) struct Deal {
     next: usize,
     heard_first_us: u64,
     heard_last_us: u64,
-}
-
-/// Which observations belong to a burst, from the front of the queue.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Due {
-    /// So many, whenever they were heard.
-    pub(super) at_least: usize,
-    /// Further ones until the first that was heard later.
-    pub(super) until_us: u64,
-    /// Full datagrams that they may fill.
-    pub(super) batches_max: usize,
-}
-
-/// What a burst is made of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Mix {
-    pub(super) full: usize,
-    pub(super) short: usize,
 }
 
 impl Deal {
@@ -293,90 +279,6 @@ impl Deal {
         let mut left = left.iter().map(|key| key.index()).peekable();
         queue.retain(|index, _| index >= burst || left.next_if_eq(&index).is_some());
         self.clear();
-    }
-}
-
-/// What keeps a burst from being plain, whoever is in it.
-#[derive(Debug, Clone, Copy)]
-struct Unlike {
-    /// More than one radio heard it.
-    radios: bool,
-    /// There are some with a range.
-    ranges: bool,
-    /// There are several channels or noise floors.
-    airs: bool,
-}
-
-impl Unlike {
-    fn is_nothing(self) -> bool {
-        !(self.radios | self.ranges | self.airs)
-    }
-}
-
-/// A burst, seen once.
-#[derive(Debug)]
-struct Look {
-    mix: Mix,
-    heard_first_us: u64,
-    heard_last_us: u64,
-    unlike: Unlike,
-    /// One of the short ids comes twice.
-    short_id_twice: bool,
-}
-
-impl Look {
-    /// Gives those that are due their short ids, at most `count_max` and while there is `room` for
-    /// their rows; at least to one.
-    #[inline(always)]
-    fn at(
-        queue: &mut Queue,
-        due: &Due,
-        (count_max, room): (usize, usize),
-        rows_max: &RowsMax,
-        met: &mut Met,
-        mut short_id: impl FnMut(&Waiting) -> Option<u32>,
-    ) -> Self {
-        let first_marks = queue.get(0).map_or(0, Waiting::marks);
-        let (mut heard_first_us, mut heard_last_us) = (u64::MAX, 0);
-        let (mut used, mut count, mut short) = (0, 0, 0);
-        let (mut differing, mut marks, mut twice) = (0, 0, false);
-        let mut met = met.begin();
-        for waiting in queue.range_mut(0..count_max.min(queue.len())) {
-            // Read as they were written long ago, before the short id is.
-            let (heard_at_us, its_marks) = (waiting.heard_at_us(), waiting.marks());
-            if heard_at_us > due.until_us && count >= due.at_least {
-                break;
-            }
-            let short_id = short_id(waiting);
-            used += rows_max.row(short_id.is_some(), waiting.has_range());
-            if used > room && count > 0 {
-                break;
-            }
-            waiting.set_short_id(short_id);
-            count += 1;
-            if let Some(short_id) = short_id {
-                short += 1;
-                twice |= met.short_id_came(short_id);
-            }
-            heard_first_us = heard_first_us.min(heard_at_us);
-            heard_last_us = heard_last_us.max(heard_at_us);
-            differing |= its_marks ^ first_marks;
-            marks |= its_marks;
-        }
-        Self {
-            mix: Mix {
-                full: count - short,
-                short,
-            },
-            heard_first_us,
-            heard_last_us,
-            unlike: Unlike {
-                radios: Waiting::have_radio(differing),
-                ranges: Waiting::have_range(marks),
-                airs: Waiting::have_air(differing),
-            },
-            short_id_twice: twice,
-        }
     }
 }
 

@@ -75,7 +75,7 @@ impl Waiting {
         u64::from(self.about) << u32::BITS | u64::from(self.reading.bits())
     }
 
-    /// Of all marks together: one has a range.
+    /// Of the marks of one and all differences from them together: one has a range.
     #[inline]
     pub(super) fn have_range(marks: u64) -> bool {
         (marks >> u32::BITS) as u32 & HAS_RANGE != 0

@@ -196,7 +196,7 @@ fn reports_to_a_dead_node_do_not_count_as_told() {
 fn a_lost_link_leaves_books_that_close() {
     let mut rig = Rig::new(1_000);
     rig.connect();
-    rig.offer(200);
+    rig.offer(250);
     rig.hand_over();
     let reported = rig.report().counters;
     rig.offer(150);
@@ -218,7 +218,7 @@ fn a_lost_link_leaves_books_that_close() {
         (5, 2)
     );
     assert_eq!(previous.ended.dropped.unsent, unsent);
-    assert_eq!(previous.ended.observations_offered, 350);
+    assert_eq!(previous.ended.observations_offered, 400);
     assert_closed(&previous.ended);
     assert_eq!(rig.batcher.counters().observations_offered, 5);
 }
