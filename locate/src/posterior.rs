@@ -267,6 +267,11 @@ impl Scratch {
             let here = promising.partition_point(|&block| block < blocks.end);
             let (here, others) = promising.split_at(here);
             promising = others;
+            for blocks in here.chunks(WORD_BLOCKS) {
+                for bit in places(self.fine_tiles::<V>(blocks, fine_from)) {
+                    scorer.fetch_cells::<V>(blocks[bit / LANES] * LANES + bit % LANES);
+                }
+            }
             for &block in here {
                 let tiles = &grid.blocks[block];
                 let score = V::load(&self.scores[block].0);
@@ -274,7 +279,7 @@ impl Scratch {
                 let deep = score.where_less(V::splat(depth_from), none, weight);
                 let weight = score.where_less(V::splat(fine_from), deep, none);
                 let (x_m, y_m) = (V::load(&tiles.x_m), V::load(&tiles.y_m));
-                sums.add_tiles(weight, x_m, y_m, &self.offsets[block]);
+                sums.add_tiles(weight, x_m, y_m, &self.offsets[block], scorer.has_low());
             }
             for blocks in here.chunks(WORD_BLOCKS) {
                 for bit in places(self.fine_tiles::<V>(blocks, fine_from)) {
@@ -294,7 +299,7 @@ impl Scratch {
                         log = log + V::load(&tile.log_allowed());
                     }
                     let weight = exp(log - V::splat(reference.score));
-                    sums.add_cells(weight, x_m, y_m, &offsets);
+                    sums.add_cells(weight, x_m, y_m, &offsets, scorer.has_low());
                 }
             }
             self.floors[floor] = sums.moments((4.0 * grid.cell_m).powi(2) / 12.0);

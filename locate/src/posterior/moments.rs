@@ -57,14 +57,28 @@ impl<V: Vector> Sums<V> {
 
     /// Adds sixteen tiles, each as one place.
     #[inline(always)]
-    pub(super) fn add_tiles(&mut self, weights: V, x_m: V, y_m: V, offsets: &OffsetSums) {
+    pub(super) fn add_tiles(
+        &mut self,
+        weights: V,
+        x_m: V,
+        y_m: V,
+        offsets: &OffsetSums,
+        has_low: bool,
+    ) {
         self.mass_in_tiles = self.mass_in_tiles + weights;
-        self.add_cells(weights, x_m, y_m, offsets);
+        self.add_cells(weights, x_m, y_m, offsets, has_low);
     }
 
-    /// Adds the sixteen cells of a tile.
+    /// Adds the sixteen cells of a tile, whose low band's offset sums are zero unless `has_low`.
     #[inline(always)]
-    pub(super) fn add_cells(&mut self, weights: V, x_m: V, y_m: V, offsets: &OffsetSums) {
+    pub(super) fn add_cells(
+        &mut self,
+        weights: V,
+        x_m: V,
+        y_m: V,
+        offsets: &OffsetSums,
+        has_low: bool,
+    ) {
         let (dx, dy) = (x_m - self.reference[0], y_m - self.reference[1]);
         let (weighted_x, weighted_y) = (weights * dx, weights * dy);
         self.mass = self.mass + weights;
@@ -73,13 +87,17 @@ impl<V: Vector> Sums<V> {
         self.xx = self.xx + weighted_x * dx;
         self.xy = self.xy + weighted_x * dy;
         self.yy = self.yy + weighted_y * dy;
-        let [low, high] = [V::load(&offsets[0].0), V::load(&offsets[1].0)];
-        let (weighted_low, weighted_high) = (weights * low, weights * high);
-        self.low = self.low + weighted_low;
+        let high = V::load(&offsets[1].0);
+        let weighted_high = weights * high;
         self.high = self.high + weighted_high;
-        self.low_low = self.low_low + weighted_low * low;
-        self.low_high = self.low_high + weighted_low * high;
         self.high_high = self.high_high + weighted_high * high;
+        if has_low {
+            let low = V::load(&offsets[0].0);
+            let weighted_low = weights * low;
+            self.low = self.low + weighted_low;
+            self.low_low = self.low_low + weighted_low * low;
+            self.low_high = self.low_high + weighted_low * high;
+        }
     }
 
     /// Joins the parts; a place that stands for a tile adds the tile's own variance.

@@ -102,6 +102,8 @@ pub(super) struct Scorer<'a> {
     temper: f32,
     /// Exponent of the likelihood of signal strengths.
     scale: f32,
+    /// Sums of the low band may differ from zero: without, they are neither stored nor read.
+    has_low: bool,
     offsets: Offsets,
     gaussian: Gaussian,
 }
@@ -147,6 +149,11 @@ impl<'a> Scorer<'a> {
             floors_log: question.floors_log,
             temper: question.temper,
             scale: -0.5 * question.temper * evidence.rssi_temper,
+            has_low: model.map.rssi_variance_left().is_some()
+                || evidence
+                    .rssi
+                    .iter()
+                    .any(|term| term.offset_weights[0] != 0.0),
             offsets: Offsets {
                 given_place: [given_place.m11, 2.0 * given_place.m12, given_place.m22],
                 prior: single(&evidence.offset_information.prior),
@@ -186,6 +193,21 @@ impl<'a> Scorer<'a> {
         self.likelihood(&cells, residuals, sums, |term| {
             ranges.map(|planes| planes.residuals.coarse(usize::from(term.radio.0), block))
         })
+    }
+
+    /// Has what [`cells`](Self::cells) will read of a tile fetched: its place in memory is known well
+    /// before its turn comes.
+    #[inline(always)]
+    pub(super) fn fetch_cells<V: Vector>(&self, tile: usize) {
+        for term in &self.evidence.rssi {
+            V::fetch(self.map.fine(term.radio, tile));
+        }
+    }
+
+    /// Whether the offset sums of the low band are there.
+    #[inline(always)]
+    pub(super) fn has_low(&self) -> bool {
+        self.has_low
     }
 
     /// Log-likelihood of the sixteen cells of a tile.
@@ -231,15 +253,18 @@ impl<'a> Scorer<'a> {
             high_sum,
         } = *residuals;
         let [low_row, high_row] = sums;
-        low_sum.store(&mut low_row.0);
+        if self.has_low {
+            low_sum.store(&mut low_row.0);
+        }
         high_sum.store(&mut high_row.0);
         let mut log = match cells.variance_left {
             Some(left) => V::load(&self.narrowed(left, &square.lanes(), sums)),
             None => {
                 let [low, both, high] = self.offsets.given_place.map(V::splat);
-                let explained = low * low_sum * low_sum
-                    + both * low_sum * high_sum
-                    + high * high_sum * high_sum;
+                let mut explained = high * high_sum * high_sum;
+                if self.has_low {
+                    explained = explained + low_sum * (low * low_sum + both * high_sum);
+                }
                 V::splat(self.scale) * (square - explained)
             }
         };
@@ -355,8 +380,7 @@ impl<'a> Scorer<'a> {
         let gaussian = &self.gaussian;
         let dx = x_m - V::splat(gaussian.mean_m[0]);
         let dy = y_m - V::splat(gaussian.mean_m[1]);
-        let away_squared = V::splat(gaussian.xx) * dx * dx
-            + V::splat(2.0 * gaussian.xy) * dx * dy
+        let away_squared = dx * (V::splat(gaussian.xx) * dx + V::splat(2.0 * gaussian.xy) * dy)
             + V::splat(gaussian.yy) * dy * dy;
         let relative = (V::splat(-0.5) * away_squared).larger(V::splat(PRIOR_FLOOR_NATS));
         Prior {

@@ -25,6 +25,8 @@ pub(crate) trait Vector:
     fn splat(value: f32) -> Self;
     /// From memory.
     fn load(lanes: &Lanes) -> Self;
+    /// Asks for what will be loaded soon, where the machine knows how.
+    fn fetch(_lanes: &Lanes) {}
     /// To memory.
     fn store(self, lanes: &mut Lanes);
     /// The larger of two, none of them NaN.
@@ -194,6 +196,12 @@ mod x86 {
                         *part = unsafe { $load(from.as_ptr()) };
                     }
                     vector
+                }
+
+                #[inline(always)]
+                fn fetch(lanes: &Lanes) {
+                    // SAFETY: a hint; it reads nothing.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(lanes.as_ptr().cast()) };
                 }
 
                 #[inline(always)]
