@@ -13,7 +13,7 @@ mod packed;
 
 use clock::Clock;
 use motion::{Motion, State};
-use packed::{PackedCovariance, PackedState};
+use packed::{PackedCovariance, PackedState, whole};
 
 /// How much better a place out of reach must explain one fix, in nats, for the fix to be held back.
 const DOUBT_OF_FIX_NATS: f32 = 6.0;
@@ -307,7 +307,7 @@ impl Track {
         let known = self.motion().speed_m_per_s.powi(2);
         let power = known + news * (state.power() - known);
         let pace_m_per_s = power.max(0.0).sqrt().clamp(PACE_M_PER_S.0, PACE_M_PER_S.1);
-        self.pace = (pace_m_per_s * 1e3).round() as u16;
+        self.pace = (pace_m_per_s * 1e3 + 0.5) as u16;
     }
 
     /// Moves the offsets by a part of what the fix says.
@@ -323,8 +323,7 @@ impl Track {
         let missing = OFFSET_DEVIATION_MIN_DB.powi(2) - covariance.m11.min(covariance.m22);
         covariance += Matrix2::identity() * missing.max(0.0);
         let mean = mean + (offset.mean_db - mean) * news;
-        // A cast from a float saturates.
-        self.offset_mean = [mean.x, mean.y].map(|db| (db * OFFSET_STEPS).round() as i16);
+        self.offset_mean = [mean.x, mean.y].map(|db| whole((db * OFFSET_STEPS) as f32));
         self.offset_covariance_db2 = PackedCovariance::new(&covariance);
     }
 
@@ -353,5 +352,5 @@ fn loose(parts: u16) -> f32 {
 
 /// A probability in parts of 65,535.
 fn fixed(probability: f32) -> u16 {
-    (probability.clamp(0.0, 1.0) * f32::from(u16::MAX)).round() as u16
+    (probability.clamp(0.0, 1.0) * f32::from(u16::MAX) + 0.5) as u16
 }

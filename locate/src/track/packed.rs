@@ -38,6 +38,13 @@ impl Variance {
     }
 }
 
+/// The nearest whole number, the farthest there is for what lies beyond. Not `round`: without the
+/// instruction, which not all machines have, that is a call.
+pub(super) fn whole(number: f32) -> i16 {
+    // A cast from a float saturates.
+    (number + 0.5_f32.copysign(number)) as i16
+}
+
 /// A correlation in parts of 32,768: never quite 1, so that no covariance becomes singular.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Correlation(i16);
@@ -48,8 +55,7 @@ impl Correlation {
     /// Of two quantities with this covariance and these deviations.
     fn new(covariance: f32, a: Variance, b: Variance) -> Self {
         let steps = covariance / (a.deviation() * b.deviation()) * Self::STEPS;
-        // A cast from a float saturates.
-        Self((steps.round() as i16).max(-i16::MAX))
+        Self(whole(steps).max(-i16::MAX))
     }
 
     fn covariance(self, a: Variance, b: Variance) -> f32 {
@@ -106,7 +112,7 @@ impl PackedState {
             |value: f64, position, velocity| Correlation::new(value as f32, position, velocity);
         Self {
             position_m: [state.position.x as f32, state.position.y as f32],
-            velocity: [state.velocity.x, state.velocity.y].map(|v| (v * 1e3).round() as i16),
+            velocity: [state.velocity.x, state.velocity.y].map(|v| whole((v * 1e3) as f32)),
             covariance,
             velocity_covariance,
             cross: [
