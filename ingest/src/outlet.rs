@@ -22,20 +22,21 @@ pub struct SentFix {
     pub sent_at_us: u64,
 }
 
-/// Fixes that wait for their readers; the oldest goes when it is full.
+/// Fixes that wait for their readers, in the portions in which workers sent them; the oldest portions
+/// go when it is full.
 ///
 /// Takes memory for what waits, not for what could: as an array, 65,536 fixes would take 10 MB of
 /// every idle node.
 #[derive(Debug)]
 pub struct FixQueue {
-    waiting: SegQueue<SentFix>,
-    /// Those that wait, and those about to.
+    waiting: SegQueue<Vec<SentFix>>,
+    /// Fixes that wait, and those about to.
     len: AtomicUsize,
     len_max: usize,
 }
 
 impl FixQueue {
-    /// A queue of at most so many fixes; a few more while several workers send at once.
+    /// A queue of at most so many fixes; a portion or so more while several workers send at once.
     pub fn new(len_max: usize) -> Self {
         Self {
             waiting: SegQueue::new(),
@@ -44,25 +45,34 @@ impl FixQueue {
         }
     }
 
-    /// Adds a fix; returns the oldest one if that had to give way.
-    pub fn force_push(&self, fix: SentFix) -> Option<SentFix> {
-        // Counted before it is there, so that taking never counts below zero.
-        let is_full = self.len.fetch_add(1, Ordering::Relaxed) >= self.len_max;
-        let oldest = if is_full { self.pop() } else { None };
-        self.waiting.push(fix);
-        oldest
+    /// Adds fixes; returns how many of the oldest had to give way.
+    pub fn force_push(&self, portion: Vec<SentFix>) -> usize {
+        if portion.is_empty() {
+            return 0;
+        }
+        // Counted before they are there, so that taking never counts below zero.
+        let mut len = self.len.fetch_add(portion.len(), Ordering::Relaxed) + portion.len();
+        let mut dropped = 0;
+        while len > self.len_max
+            && let Some(oldest) = self.pop()
+        {
+            len -= oldest.len();
+            dropped += oldest.len();
+        }
+        self.waiting.push(portion);
+        dropped
     }
 
-    /// Takes the oldest fix.
-    pub fn pop(&self) -> Option<SentFix> {
-        let fix = self.waiting.pop()?;
-        self.len.fetch_sub(1, Ordering::Relaxed);
-        Some(fix)
+    /// Takes the oldest portion; never an empty one.
+    pub fn pop(&self) -> Option<Vec<SentFix>> {
+        let portion = self.waiting.pop()?;
+        self.len.fetch_sub(portion.len(), Ordering::Relaxed);
+        Some(portion)
     }
 
     /// Fixes that wait.
     pub fn len(&self) -> usize {
-        self.waiting.len()
+        self.len.load(Ordering::Relaxed)
     }
 
     /// Whether none waits.
@@ -71,10 +81,15 @@ impl FixQueue {
     }
 }
 
+/// Fixes that leave a worker together: enough for the queue to cost next to nothing per fix.
+const PORTION_LEN: usize = 64;
+
 /// A worker's way out.
 #[derive(Debug)]
 pub struct Outlet {
     fixes: Arc<FixQueue>,
+    /// Sent, and not in the queue yet.
+    portion: Vec<SentFix>,
     made: u64,
     dropped: u64,
     latency_us: Histogram<u64>,
@@ -89,6 +104,7 @@ impl Outlet {
     pub fn new(fixes: Arc<FixQueue>) -> Self {
         Self {
             fixes,
+            portion: Vec::new(),
             made: 0,
             dropped: 0,
             latency_us: latency_histogram(),
@@ -96,11 +112,25 @@ impl Outlet {
         }
     }
 
-    /// Sends a fix; the oldest waiting one gives way and is counted when the queue is full.
+    /// Sends a fix, at the next [`flush`](Self::flush) at the latest.
+    #[inline]
     pub fn send(&mut self, fix: SentFix) {
         self.made += 1;
-        if self.fixes.force_push(fix).is_some() {
-            self.dropped += 1;
+        if self.portion.capacity() == 0 {
+            self.portion.reserve_exact(PORTION_LEN);
+        }
+        self.portion.push(fix);
+        if self.portion.len() == PORTION_LEN {
+            self.flush();
+        }
+    }
+
+    /// Lets readers have what was sent; the oldest that wait give way and are counted when the queue
+    /// is full. To be called after each sweep.
+    pub fn flush(&mut self) {
+        if !self.portion.is_empty() {
+            let portion = std::mem::take(&mut self.portion);
+            self.dropped += self.fixes.force_push(portion) as u64;
         }
     }
 
@@ -179,13 +209,28 @@ mod tests {
         let mut outlet = Outlet::new(queue.clone());
         for client in 0..10 {
             outlet.send(sent(client));
+            outlet.flush();
         }
         assert_eq!((outlet.made(), outlet.dropped(), queue.len()), (10, 7, 3));
         let left: Vec<_> = std::iter::from_fn(|| queue.pop())
+            .flatten()
             .map(|fix| fix.client.0)
             .collect();
         assert_eq!(left, [7, 8, 9]);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn fixes_leave_in_portions_and_at_the_end_of_a_sweep() {
+        let queue = Arc::new(FixQueue::new(1_000));
+        let mut outlet = Outlet::new(queue.clone());
+        (0..PORTION_LEN as u64 + 1).for_each(|client| outlet.send(sent(client)));
+        assert_eq!(queue.len(), PORTION_LEN);
+        outlet.flush();
+        outlet.flush();
+        let portions = std::iter::from_fn(|| queue.pop());
+        let lens: Vec<_> = portions.map(|portion| portion.len()).collect();
+        assert_eq!((lens, queue.len()), (vec![PORTION_LEN, 1], 0));
     }
 
     #[test]
@@ -195,20 +240,21 @@ mod tests {
             let mut outlet = Outlet::new(queue.clone());
             std::thread::spawn(move || {
                 (0..50_000).for_each(|client| outlet.send(sent(client)));
+                outlet.flush();
                 outlet.dropped()
             })
         });
         let mut taken = 0;
         while threads.iter().any(|thread| !thread.is_finished()) {
-            taken += u64::from(queue.pop().is_some());
+            taken += queue.pop().map_or(0, |portion| portion.len() as u64);
         }
         let dropped: u64 = threads
             .into_iter()
             .map(|thread| thread.join().unwrap())
             .sum();
-        // Two threads may have overshot by one each.
-        assert!(queue.len() <= 102, "{}", queue.len());
-        taken += std::iter::from_fn(|| queue.pop()).count() as u64;
+        // Two threads may have overshot by a portion each.
+        assert!(queue.len() <= 100 + 2 * PORTION_LEN, "{}", queue.len());
+        taken += std::iter::from_fn(|| queue.pop()).flatten().count() as u64;
         assert_eq!(taken + dropped, 100_000);
     }
 }

@@ -6,6 +6,7 @@ use locate::{Locator, Model, RangeReading};
 use site::Site;
 
 use crate::beacons::{Beacon, Beacons};
+use crate::limits::RADIOS_PER_CLIENT_MAX;
 use crate::line::{Dial, Line, Sightings};
 use crate::machine::{GROUP, Plain, Words};
 use crate::moment::Moment;
@@ -18,6 +19,7 @@ mod answer;
 mod gather;
 mod sweep;
 
+use gather::{Gathered, NOTHING};
 pub(crate) use sweep::Budget;
 use sweep::Sweep;
 
@@ -72,6 +74,8 @@ pub struct Shard {
     beacons: Beacons,
     watches: Watches,
     sweep: Sweep,
+    /// Room for what one fix is made of.
+    sightings: Box<Gathered>,
     /// Time of the last sweep: in a replay that of the recording, to which all times here belong.
     swept_at_us: Option<u64>,
 }
@@ -90,6 +94,7 @@ impl Shard {
             ranges: RangeLines::default(),
             probes: Probes::default(),
             sweep: Sweep::default(),
+            sightings: Box::new([NOTHING; 2 * RADIOS_PER_CLIENT_MAX]),
             swept_at_us: None,
         }
     }

@@ -8,6 +8,9 @@ use crate::line::{Dial, Line};
 use crate::moment::Moment;
 use crate::ranges::RangeSlot;
 
+/// Room for a client's sightings: one of each kind for each radio that its line holds.
+pub(super) type Gathered = [Sighting; 2 * RADIOS_PER_CLIENT_MAX];
+
 /// Fills an array of sightings before there are any.
 pub(super) const NOTHING: Sighting = Sighting {
     radio: RadioIndex(0),
@@ -51,7 +54,7 @@ pub(super) fn gather(
     ranges: &[RangeSlot],
     now: Moment,
     window_s: f32,
-    out: &mut [Sighting; 2 * RADIOS_PER_CLIENT_MAX],
+    out: &mut Gathered,
 ) -> usize {
     let mut len = 0;
     for slot in line.slots(dial) {

@@ -4,8 +4,8 @@ use locate::Fix;
 use wire::ClientId;
 
 use super::Shard;
-use super::gather::{NOTHING, gather, gather_older};
-use crate::limits::{RADIOS_PER_CLIENT_MAX, SLICES};
+use super::gather::{gather, gather_older};
+use crate::limits::SLICES;
 use crate::line::silence_steps;
 use crate::moment::Moment;
 use crate::outlet::{Outlet, SentFix};
@@ -64,6 +64,11 @@ impl Shard {
 
     /// Sweeps what is due, as far as the budget goes.
     pub(crate) fn sweep_due(&mut self, now_us: u64, budget: &mut Budget, out: &mut Outlet) {
+        self.sweep_slices(now_us, budget, out);
+        out.flush();
+    }
+
+    fn sweep_slices(&mut self, now_us: u64, budget: &mut Budget, out: &mut Outlet) {
         self.swept_at_us = Some(now_us);
         let began = *self.sweep.began_us.get_or_insert(now_us);
         let rounds = now_us.saturating_sub(began) as f64 * 1e-6 * self.config.fix_hz;
@@ -89,6 +94,7 @@ impl Shard {
         for slice in 0..SLICES as u32 {
             self.sweep_slice(slice, now_us, &mut Budget::ENDLESS.clone(), out);
         }
+        out.flush();
     }
 
     /// Sweeps a slice from where it was left; says whether it is through.
@@ -172,11 +178,11 @@ impl Shard {
             return;
         };
         let ranges = self.ranges.slots(key);
-        let mut sightings = [NOTHING; 2 * RADIOS_PER_CLIENT_MAX];
+        let sightings = &mut *self.sightings;
         let observations =
             line.observations() + ranges.iter().map(|s| u32::from(s.fresh)).sum::<u32>();
         let window_s = self.config.window_s;
-        let len = gather(line, &self.dial, ranges, now, window_s, &mut sightings);
+        let len = gather(line, &self.dial, ranges, now, window_s, sightings);
         let watched = self.watches.want(key).then(|| {
             let older = gather_older(line, &self.dial, ranges, now, window_s);
             (older, *track)

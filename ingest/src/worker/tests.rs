@@ -167,7 +167,7 @@ impl Rig {
     }
 
     fn take_fixes(&self) -> Vec<SentFix> {
-        std::iter::from_fn(|| self.fixes.pop()).collect()
+        std::iter::from_fn(|| self.fixes.pop()).flatten().collect()
     }
 
     /// Ticks through a second.
