@@ -229,14 +229,24 @@ impl SiteLatest {
             self.time_ms
                 .store(packed::time_ms(newest), Ordering::Relaxed);
         }
-        // Shard by shard, so that each is locked and brought into the cache once. The sort is
-        // stable: of two fixes of one client the later stays.
-        let mut numbered: Vec<_> = (first..).zip(fixes).collect();
-        numbered.sort_by_key(|(_, sent)| shard_of(sent.client));
-        for run in numbered.chunk_by(|(_, a), (_, b)| shard_of(a.client) == shard_of(b.client)) {
-            let mut shard = write(&self.shards[shard_of(run[0].1.client)]);
-            for (number, sent) in run {
-                self.remember(&mut shard, PackedFix::new(sent, *number, at_ms));
+        // Shard by shard, so that each is locked and brought into the cache once. A place in the feed
+        // is part of what is sorted: of two fixes of one client the later stays.
+        let mut places: Vec<u64> = (0..)
+            .zip(fixes)
+            .map(|(place, sent): (u64, _)| (shard_of(sent.client) as u64) << 32 | place)
+            .collect();
+        places.sort_unstable();
+        let mut packed: Vec<PackedFix> = Vec::new();
+        for run in places.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let of_run = run.iter().map(|place| u64::from(*place as u32));
+            packed.clear();
+            packed.extend(
+                of_run.map(|place| PackedFix::new(fixes[place as usize], first + place, at_ms)),
+            );
+            let mut shard = write(&self.shards[(run[0] >> 32) as usize]);
+            shard.replace_all(&mut packed);
+            for fix in packed.drain(..) {
+                self.remember(&mut shard, fix);
             }
         }
         // Released after the shards are written: whoever reads this number finds its fixes there.

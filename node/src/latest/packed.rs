@@ -60,8 +60,7 @@ pub(super) struct Reference {
 
 /// Middle of a fix's sightings, in milliseconds since 1970.
 pub(super) fn time_ms(sent: &SentFix) -> u64 {
-    let age = Duration::try_from_secs_f64(sent.fix.age_s).unwrap_or_default();
-    let age_us = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+    let age_us = whole(sent.fix.age_s * 1e9).max(0) as u64 / 1_000;
     sent.sent_at_us.saturating_sub(age_us) / 1_000
 }
 
@@ -71,7 +70,7 @@ impl PackedFix {
         let fix = &sent.fix;
         let [x, y, z]: [f64; 3] = fix.position_in_site.coords.into();
         // Casts from floats saturate; those between integers cut off what is above, on purpose.
-        let height = u32::from((fix.height_deviation_m * 10.0).round() as u8);
+        let height = whole(fix.height_deviation_m * 10.0).clamp(0, u8::MAX.into()) as u32;
         Self {
             client: sent.client,
             place: centimetres(x)
@@ -82,13 +81,12 @@ impl PackedFix {
             time_ms: time_ms(sent) as u32,
             at_ms: (at_ms as u32) << (u32::BITS - AT_BITS) | height,
             floor: u32::from(fix.floor.0) << 24
-                | ((fix.floor_probability.clamp(0.0, 1.0) * PROBABILITY_STEPS).round() as u32)
-                    << 11
+                | (whole(fix.floor_probability.clamp(0.0, 1.0) * PROBABILITY_STEPS) as u32) << 11
                 | u32::from(fix.radios.min(RADIOS_MAX)) << 5
                 | marks(fix.source, fix.flags),
-            r50_cm: (fix.r50_m * 100.0).round() as u16,
-            r90_cm: (fix.r90_m * 100.0).round() as u16,
-            age_ms: (fix.age_s * 1e3).round() as u16,
+            r50_cm: sixteen_bits(fix.r50_m * 100.0),
+            r90_cm: sixteen_bits(fix.r90_m * 100.0),
+            age_ms: sixteen_bits(fix.age_s * 1e3),
             observations: u16::try_from(fix.observations).unwrap_or(u16::MAX),
         }
     }
@@ -155,9 +153,20 @@ fn nearest(low: u32, bits: u32, reference: u64) -> u64 {
     reference.saturating_add_signed(ahead.into())
 }
 
+/// The nearest whole number. Not `round`: without the instruction, which not all machines have, that is a
+/// call, and there are ten to a fix.
+fn whole(number: f64) -> i64 {
+    // Casts from floats saturate.
+    (number + 0.5_f64.copysign(number)) as i64
+}
+
+fn sixteen_bits(number: f64) -> u16 {
+    whole(number).clamp(0, u16::MAX.into()) as u16
+}
+
 fn centimetres(metres: f64) -> u64 {
     let most = f64::from((1_i32 << (PLACE_BITS - 1)) - 1);
-    let signed = (metres * 100.0).round().clamp(-most, most) as i64;
+    let signed = whole((metres * 100.0).clamp(-most, most));
     signed as u64 & ((1 << PLACE_BITS) - 1)
 }
 
@@ -189,7 +198,7 @@ fn spread([[xx, xy], [_, yy]]: [[f64; 2]; 2]) -> u64 {
     let [x, y] = [xx, yy].map(variance_code);
     let scale = (f64::from(variance_of(x)) * f64::from(variance_of(y))).sqrt();
     let most = CORRELATION_STEPS - 1.0;
-    let correlation = (xy / scale * CORRELATION_STEPS).round().clamp(-most, most) as i64;
+    let correlation = whole((xy / scale * CORRELATION_STEPS).clamp(-most, most));
     u64::from(x) | u64::from(y) << VARIANCE_BITS | (correlation as u64) << (2 * VARIANCE_BITS)
 }
 

@@ -47,6 +47,47 @@ impl Shard {
         true
     }
 
+    /// Replaces the fixes of clients that are known already, and leaves the others, in order, in `fixes`:
+    /// those of clients that are not known, and what follows the first of them if it is of the same
+    /// client.
+    ///
+    /// Memory that is far away is asked for in steps, so that the waits overlap: first for where the index
+    /// names all of them, then for what it names.
+    pub(super) fn replace_all(&mut self, fixes: &mut Vec<PackedFix>) {
+        let (mut unknown, mut from) = (0, 0);
+        let mut guesses = [EMPTY; CHUNK_LEN];
+        while from < fixes.len() {
+            let some = from..fixes.len().min(from + CHUNK_LEN);
+            let homes = fixes[some.clone()]
+                .iter()
+                .map(|fix| home(fix.client(), self.index.len()));
+            std::hint::black_box(
+                homes.fold(0, |all, home| all ^ self.index.get(home).unwrap_or(&0)),
+            );
+            for (guess, fix) in guesses.iter_mut().zip(&fixes[some.clone()]) {
+                *guess = self.guess(fix.client());
+            }
+            for (guess, at) in guesses.iter().zip(some.clone()) {
+                let fix = fixes[at];
+                let position = (guess & POSITION_MASK) as usize;
+                let there = self
+                    .chunks
+                    .get_mut(position / CHUNK_LEN)
+                    .and_then(|chunk| chunk.get_mut(position % CHUNK_LEN))
+                    .filter(|there| there.client() == fix.client());
+                match there {
+                    Some(there) => *there = fix,
+                    None => {
+                        fixes[unknown] = fix;
+                        unknown += 1;
+                    }
+                }
+            }
+            from = some.end;
+        }
+        fixes.truncate(unknown);
+    }
+
     /// Adds the fix of a client that is not known.
     pub(super) fn add(&mut self, fix: PackedFix) {
         if self
@@ -111,6 +152,23 @@ impl Shard {
             let position = (taken & POSITION_MASK) as usize;
             if taken == slot_of(client, position) && self.at(position).client() == client {
                 return Ok(position);
+            }
+            slot = if slot + 1 == self.index.len() {
+                0
+            } else {
+                slot + 1
+            };
+        }
+    }
+
+    /// The first slot that may name the client, or an empty one. Does not look at fixes.
+    fn guess(&self, client: ClientId) -> u32 {
+        let mut slot = home(client, self.index.len());
+        let tag = slot_of(client, 0);
+        loop {
+            let taken = self.index.get(slot).copied().unwrap_or(EMPTY);
+            if taken == EMPTY || taken & !POSITION_MASK == tag {
+                return taken;
             }
             slot = if slot + 1 == self.index.len() {
                 0
@@ -201,5 +259,52 @@ mod tests {
         assert!(shard.get(ClientId(1)).is_none() && shard.iter().next().is_none());
         shard.add(fix(1, 0));
         assert!(shard.get(ClientId(1)).is_some());
+    }
+
+    #[test]
+    fn fixes_taken_together_are_those_taken_one_by_one() {
+        let (mut together, mut single) = (Shard::default(), Shard::default());
+        let (mut known, mut found) = (0, 0);
+        let mut state = 1_u64;
+        for number in 0..300 {
+            let mut fixes: Vec<_> = (0..number % 150)
+                .map(|place| {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    // Some clients come twice in a batch.
+                    let client = (state >> 54).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                    fix(client, number * 1_000 + place)
+                })
+                .collect();
+            for fix in &fixes {
+                if !single.replace(fix) {
+                    single.add(*fix);
+                }
+            }
+            known += (fixes.iter())
+                .filter(|fix| together.get(fix.client()).is_some())
+                .count();
+            found += fixes.len();
+            together.replace_all(&mut fixes);
+            found -= fixes.len();
+            for fix in fixes {
+                if !together.replace(&fix) {
+                    together.add(fix);
+                }
+            }
+        }
+        // Nearly all that were known are found at the first glance.
+        assert!(
+            found <= known && found * 10 >= known * 9,
+            "{found} of {known}"
+        );
+        let all = |shard: &Shard| {
+            let mut all: Vec<_> = shard.iter().map(|fix| format!("{fix:?}")).collect();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(all(&together), all(&single));
+        assert_eq!(together.iter().count(), 1_024);
     }
 }
