@@ -120,6 +120,10 @@ pub const BEACON_SILENCE_MAX: Duration = Duration::from_secs(1_800);
 /// ask a few times a second at most.
 pub const QUESTIONS_WAITING_MAX: usize = 64;
 
+/// Clients that one order to forget names; a longer list is several orders. A worker is done with so
+/// many in well under a millisecond.
+pub const FORGOTTEN_AT_ONCE_MAX: usize = 1_024;
+
 /// Questions that a worker takes up per tick, so that asking never keeps it from receiving.
 pub const QUESTIONS_PER_TICK_MAX: usize = 4;
 

@@ -12,7 +12,7 @@ use wire::frame::PseudonymKey;
 use wire::{ClientId, ClientName, Session, SiteName};
 
 use crate::beacons::BeaconReading;
-use crate::limits::FIX_QUEUE_LEN;
+use crate::limits::{FIX_QUEUE_LEN, FORGOTTEN_AT_ONCE_MAX};
 use crate::outlet::{FixQueue, latency_histogram};
 use crate::question::{Ask, AskError, Asker, ClientWindow, ReplaceError};
 use crate::receive::{self, Commands, Door};
@@ -342,6 +342,17 @@ impl Pipeline {
             .map_err(|why| ReplaceError::unanswered(site, why))?;
         drop(replaced.unused);
         replaced.outcome
+    }
+
+    /// Lets a site's worker forget clients, their lines and tracks; at most
+    /// [`FORGOTTEN_AT_ONCE_MAX`](crate::limits::FORGOTTEN_AT_ONCE_MAX) of them. Returns at once; who
+    /// goes on to be heard is a new client to the worker.
+    ///
+    /// # Errors
+    /// [`AskError::Busy`] when too much waits for the worker: order it again later.
+    pub fn forget(&self, site: usize, mut clients: Vec<ClientId>) -> Result<(), AskError> {
+        clients.truncate(FORGOTTEN_AT_ONCE_MAX);
+        self.asker.order(site, Ask::Forget(clients))
     }
 
     /// A new pseudonym period begins at a site: its agents get the key.

@@ -131,6 +131,8 @@ pub(crate) enum Ask {
     Model(Answer<Arc<Model>>),
     /// Make fixes with this from now on.
     Replace(Box<Locator>, Answer<Replaced>),
+    /// Forget these clients. An order: nobody waits for an answer.
+    Forget(Vec<ClientId>),
 }
 
 impl Ask {
@@ -143,6 +145,7 @@ impl Ask {
             Self::Beacons(answer) => drop(answer.try_send(Err(why))),
             Self::Model(answer) => drop(answer.try_send(Err(why))),
             Self::Replace(_, answer) => drop(answer.try_send(Err(why))),
+            Self::Forget(_) => {}
         }
     }
 }
@@ -172,6 +175,21 @@ impl Asker {
         self.ask_within(ANSWER_TIMEOUT, site, ask)
     }
 
+    /// Puts something before a site's worker, and does not wait.
+    ///
+    /// # Errors
+    /// [`AskError`] when too much waits there already, or the worker has stopped.
+    pub(crate) fn order(&self, site: usize, ask: Ask) -> Result<(), AskError> {
+        let queue = self.queues.get(site % self.queues.len().max(1));
+        let sent = queue
+            .ok_or(AskError::Unknown)?
+            .try_send(Question { site, ask });
+        sent.map_err(|error| match error {
+            TrySendError::Full(_) => AskError::Busy,
+            TrySendError::Disconnected(_) => AskError::Stopped,
+        })
+    }
+
     /// As [`Asker::ask`], with another patience.
     pub(crate) fn ask_within<A>(
         &self,
@@ -180,16 +198,7 @@ impl Asker {
         ask: impl FnOnce(Answer<A>) -> Ask,
     ) -> Result<A, AskError> {
         let (answer, answered) = bounded(1);
-        let queue = self.queues.get(site % self.queues.len().max(1));
-        let question = Question {
-            site,
-            ask: ask(answer),
-        };
-        match queue.ok_or(AskError::Unknown)?.try_send(question) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(AskError::Busy),
-            Err(TrySendError::Disconnected(_)) => return Err(AskError::Stopped),
-        }
+        self.order(site, ask(answer))?;
         match answered.recv_timeout(patience) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => Err(AskError::Busy),

@@ -75,6 +75,12 @@ impl RangeLines {
         true
     }
 
+    /// Forgets a client's ranges.
+    pub(crate) fn forget(&mut self, key: u64) {
+        self.0.remove(&key);
+    }
+
+    /// Forgets all.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

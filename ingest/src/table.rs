@@ -171,6 +171,11 @@ impl Table {
         Some((line, self.tracks.get_mut(index)?))
     }
 
+    /// Where a client is, if it is known.
+    pub(crate) fn index_of(&self, key: u64) -> Option<u32> {
+        self.directory.find(key)
+    }
+
     /// A client's line and track, if it is known.
     pub fn find(&self, key: u64) -> Option<(&Line, &Track)> {
         let index = self.directory.find(key)?;

@@ -34,11 +34,22 @@ impl Shard {
             Ask::Model(answer) => {
                 let _ = answer.try_send(Ok(self.locator.model().clone()));
             }
+            Ask::Forget(clients) => clients.into_iter().for_each(|client| self.erase(client)),
             Ask::Replace(mut locator, answer) => {
                 let outcome = self.replace(&mut locator);
                 let unused = locator;
                 let _ = answer.try_send(Ok(Replaced { outcome, unused }));
             }
+        }
+    }
+
+    /// Forgets a client and all that is kept of it. Who is heard again begins anew.
+    fn erase(&mut self, client: ClientId) {
+        let key = Line::key_of(client);
+        self.ranges.forget(key);
+        self.probes.forget(key);
+        if let Some(index) = self.table.index_of(key) {
+            self.table.remove(index);
         }
     }
 

@@ -339,3 +339,30 @@ fn an_order_that_nobody_answered_yet_is_not_called_void() {
     assert_eq!(told(AskError::Stopped), ReplaceError::Stopped);
     assert_eq!(told(AskError::Unknown), ReplaceError::Site(2));
 }
+
+#[test]
+fn who_is_forgotten_leaves_no_line_and_no_track() {
+    let mut rig = Rig::live(3);
+    rig.worker.handle_tick(BEGAN);
+    for agent in 0..3 {
+        rig.deliver(agent, &[heard(7, -50, BEGAN), heard(8, -50, BEGAN)], BEGAN);
+    }
+    rig.tick_through(BEGAN);
+    assert_eq!(rig.take_fixes().len(), 2);
+    let question = Question {
+        site: 0,
+        ask: Ask::Forget(vec![ClientId(7), ClientId(99)]),
+    };
+    rig.worker.handle_question(question, BEGAN);
+    assert_eq!(rig.worker.snapshot().clients_by_site, [(0, 1)]);
+    let unknown = rig.ask_client(7, BEGAN).try_recv().unwrap();
+    assert_eq!(unknown.err(), Some(AskError::Unknown));
+    // Heard again, it is somebody new: with no memory of where it was.
+    let later = BEGAN + 2 * SECOND;
+    rig.deliver(0, &[heard(7, -50, later)], later);
+    let answered = rig.ask_client(7, later);
+    rig.tick_through(later);
+    let window = answered.try_recv().unwrap().unwrap();
+    assert_eq!(window.track_before, Some(locate::Track::default()));
+    assert_eq!(window.sightings.len(), 1);
+}
