@@ -47,6 +47,8 @@ pub mod inbox;
 pub mod limits;
 #[cfg(feature = "relay")]
 pub mod relay;
+#[cfg(feature = "signature")]
+pub mod signature;
 
 mod backup;
 mod clock;
@@ -83,7 +85,7 @@ pub use message::{
 pub use migrate::{Component, MigrateError, Migrated, Migration};
 pub use page::{Page, PageError, PageQuery, Sees, Share, Start};
 pub use purge::{PurgeError, Purged};
-pub use replay::{Replay, ReplayError};
+pub use replay::{AsNewError, Replay, ReplayAsNew, ReplayError};
 pub use store::{
     ConfigError, Follow, OpenError, Place, Reading, Store, StoreConfig, Ticket, TransactError,
 };

@@ -38,6 +38,7 @@ mod mqtt;
 mod names;
 #[cfg(feature = "relay-nats")]
 mod nats;
+mod record;
 mod run;
 mod stop;
 mod table;
@@ -51,11 +52,13 @@ mod webhook;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
 
 pub use config::{RelayConfig, RelayConfigError, RelayKind, Wanted};
 pub use health::RelayHealth;
 #[cfg(any(feature = "relay-nats", feature = "relay-mqtt"))]
 pub use listen::{Listener, ListenerConfig};
+pub use record::{DeliveryRecord, RelayRecord};
 pub use stop::Stop;
 pub use table::COMPONENT;
 pub use target::{Credentials, TargetError};
@@ -70,6 +73,33 @@ pub struct Relay {
     health: Arc<health::Watched>,
     stop: Stop,
     ended: Receiver<()>,
+}
+
+/// Asks a receiver whether it is there and takes us in, without a message of the outbox: a webhook
+/// gets a signed message of type `ping`, to a broker it is the connection with its credentials.
+///
+/// `retention` is that of the store, for a NATS stream that is made when it is missing.
+///
+/// # Errors
+/// [`PingError`] tells the setting that cannot be used, or what the receiver said.
+pub fn ping(config: &RelayConfig, retention: Duration) -> Result<(), PingError> {
+    let mut transport = transport::open(config, retention)?;
+    match transport.send(&[], &Stop::new()).trouble {
+        None => Ok(()),
+        Some(trouble) => Err(PingError::Trouble(health::words(&trouble))),
+    }
+}
+
+/// A receiver that does not answer as it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PingError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] RelayConfigError),
+    /// What came instead of an answer.
+    #[error("{0}")]
+    Trouble(String),
 }
 
 impl Relay {

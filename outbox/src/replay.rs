@@ -1,13 +1,16 @@
 //! Sending again what a transport or a broker lost: only the transport's key-value pairs change,
-//! so ids stay and whoever has seen a message sees that it is the same.
+//! so ids stay and whoever has seen a message sees that it is the same. Unless it is to be a new one.
 
 use crate::kv::KV_AGAIN;
-use crate::limits::{KV_NAME_BYTES_MAX, PAGE_CHUNK_ROWS};
+use crate::limits::{KV_NAME_BYTES_MAX, PAGE_CHUNK_ROWS, PAGE_MESSAGES_MAX};
 use crate::page;
 use crate::schema;
 use crate::time::Day;
 use crate::value::{SqlError, Value};
-use crate::{KindPattern, Store, Time, TransactError};
+use crate::{
+    KindPattern, Message, PageError, PageQuery, Publish as _, PublishError, Start, Store, Time,
+    TransactError,
+};
 
 /// What is to be sent again.
 #[derive(Debug, Clone)]
@@ -20,6 +23,32 @@ pub struct Replay {
     pub kinds: Vec<KindPattern>,
     /// The transport that is asked.
     pub transport: String,
+}
+
+/// What is to be published once more.
+#[derive(Debug, Clone)]
+pub struct ReplayAsNew {
+    /// Messages of this time or later.
+    pub from: Time,
+    /// Messages before this time.
+    pub to: Time,
+    /// Types; empty: all.
+    pub kinds: Vec<KindPattern>,
+}
+
+/// Not everything was published once more.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AsNewError {
+    /// The messages cannot be read.
+    #[error("replay: {0}")]
+    Page(#[from] PageError),
+    /// The database refused.
+    #[error("replay: {0}")]
+    Sql(#[from] SqlError),
+    /// A transaction was not committed.
+    #[error("replay: {0}")]
+    Transact(#[from] TransactError<PublishError>),
 }
 
 /// Not everything was asked for again; to ask once more does no harm.
@@ -68,6 +97,40 @@ impl Store {
             asked += self.replay_day(replay, day, &numbers.join(", "))?;
         }
         Ok(asked)
+    }
+
+    /// Publishes messages once more under new ids: for consumers that know the old ones and are to
+    /// act again. Whoever polls gets them, and each transport; the count of them.
+    ///
+    /// What is published meanwhile is not repeated. It goes piece by piece, so an error leaves some
+    /// published and some not; to ask once more repeats those that were.
+    ///
+    /// # Errors
+    /// [`AsNewError`].
+    pub fn replay_as_new(&self, replay: &ReplayAsNew) -> Result<u64, AsNewError> {
+        let end = self.head()?;
+        let mut query = PageQuery {
+            kinds: replay.kinds.clone(),
+            limit: PAGE_MESSAGES_MAX,
+            ..PageQuery::new(Start::Since(replay.from))
+        };
+        let mut published = 0;
+        loop {
+            let page = self.page(&query)?;
+            let wanted = |message: &Message| (replay.from..replay.to).contains(&message.time);
+            let some: Vec<Message> = page.messages.into_iter().filter(wanted).collect();
+            published += some.len() as u64;
+            self.transact(move |tx| {
+                for Message { kind, resource, .. } in some {
+                    tx.publish(&Message::new(kind, resource))?;
+                }
+                Ok::<_, PublishError>(())
+            })?;
+            if !page.more || page.next.at >= end.at {
+                return Ok(published);
+            }
+            query.after = Start::Cursor(page.next);
+        }
     }
 
     fn replay_day(&self, replay: &Replay, day: Day, kinds: &str) -> Result<u64, ReplayError> {

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Store, StoreConfig};
+use crate::testing::PostgresServer;
+use crate::{Place, Store, StoreConfig};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Monday, 2026-03-02, at midnight.
@@ -191,8 +192,16 @@ fn a_lasting_change_becomes_usual() {
 #[test]
 fn what_was_learned_survives_a_restart_and_an_alert_has_one_end() {
     let folder = tempfile::tempdir().unwrap();
-    let config = StoreConfig::sqlite(folder.path().join("a.db"));
-    let store = Store::open(config, &[COMPONENT]).unwrap();
+    check_what_survives(Place::Sqlite(folder.path().join("a.db")));
+    let server = PostgresServer::start_below(folder.path()).unwrap();
+    // Where there is none, that has been said.
+    if let Some(server) = server {
+        check_what_survives(Place::Postgres(server.database().unwrap()));
+    }
+}
+
+fn check_what_survives(place: Place) {
+    let store = Store::open(StoreConfig::new(place), &[COMPONENT]).unwrap();
     let mut play = Play::new(AlertRules::default());
     play.weeks(3, office);
     play.hour(5_000, 60);

@@ -16,6 +16,8 @@ pub struct RelayHealth {
     pub is_well: bool,
     /// Messages that it has still to look at, as far as numbers tell: some of them may be unwanted.
     pub behind: u64,
+    /// Time of the oldest message that waits for its acknowledgement, if one does.
+    pub oldest_waiting: Option<Time>,
     /// Messages sent.
     pub attempted: u64,
     /// Messages acknowledged.
@@ -43,6 +45,7 @@ impl Watched {
             kind,
             is_well: true,
             behind: 0,
+            oldest_waiting: None,
             attempted: 0,
             acked: 0,
             failures: 0,

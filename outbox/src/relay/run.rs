@@ -114,10 +114,7 @@ impl Runner {
         }
         let place = match self.place {
             Some(place) => Some(place),
-            None => self
-                .store
-                .read(|reading| table::place(reading, &self.name))
-                .map_err(told)?,
+            None => Some(self.first_place()?),
         };
         let query = PageQuery {
             kinds: self.wanted.kinds.clone(),
@@ -150,12 +147,32 @@ impl Runner {
             self.keep_place(page.next)?;
         }
         self.place = Some(page.next);
+        if !page.more {
+            self.health.change(|health| health.oldest_waiting = None);
+        }
         self.tell_behind(self.place);
         Ok(if page.more {
             Turn::Busy
         } else {
             Turn::Idle(page.next)
         })
+    }
+
+    /// The place that the store knows; a relay that has none yet begins with the oldest message, and
+    /// says so at once, so that a purge of what it never sent is a gap.
+    fn first_place(&mut self) -> Result<Cursor, String> {
+        let (known, oldest) = self
+            .store
+            .read(|reading| {
+                let state = *reading.state();
+                let known = table::place(reading, &self.name)?;
+                Ok::<_, SqlError>((known, state.cursor(state.purged)))
+            })
+            .map_err(told)?;
+        match known {
+            Some(place) => Ok(place),
+            None => self.keep_place(oldest).map(|()| oldest),
+        }
     }
 
     /// Sends a batch and keeps what came of it; an error if any of it still waits.
@@ -171,9 +188,13 @@ impl Runner {
             let marks = known(&message.id);
             if !self.wanted.wants(&message) {
                 unwanted.push(message.id);
-            } else if batch.is_again || !(marks.is_acked || marks.refusals >= REFUSALS_MAX) {
+            } else if batch.is_again || !marks.is_settled() {
                 waiting.push(message);
             }
+        }
+        if !batch.is_again {
+            let oldest = waiting.iter().map(|message| message.time).min();
+            self.health.change(|health| health.oldest_waiting = oldest);
         }
         self.attempt(&waiting, &marks)?;
         let sent = match waiting.is_empty() {

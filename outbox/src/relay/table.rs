@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::limits::REFUSALS_MAX;
 use crate::kv::KV_AGAIN;
 use crate::store::Reading;
 use crate::tx::{Session, Tx};
@@ -35,6 +36,13 @@ pub(super) struct Marks {
     pub(super) refusals: u32,
 }
 
+impl Marks {
+    /// Whether it is not sent again by itself: acknowledged, or refused too often.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.is_acked || self.refusals >= REFUSALS_MAX
+    }
+}
+
 /// Where a relay goes on; nothing if it never stored a place, or one that means nothing any more.
 pub(super) fn place(
     reading: &mut Reading<'_>,
@@ -44,6 +52,19 @@ pub(super) fn place(
     let rows = reading.query(sql, &[transport.into()])?;
     rows.first()
         .map_or(Ok(None), |row| Ok(row.text(0)?.parse().ok()))
+}
+
+/// Every relay that stored a place, with the place if it still means something, and when.
+pub(super) fn places_stored(
+    reading: &mut Reading<'_>,
+) -> Result<Vec<(String, Option<Cursor>, Time)>, SqlError> {
+    let sql = "SELECT transport, cursor, stored_us FROM relay_place ORDER BY transport";
+    let rows = reading.query(sql, &[])?;
+    let place = |row: &crate::Row| {
+        let stored = Time::from_micros(row.integer(2)?);
+        Ok((row.text(0)?.to_owned(), row.text(1)?.parse().ok(), stored))
+    };
+    rows.iter().map(place).collect()
 }
 
 pub(super) fn keep_place(
