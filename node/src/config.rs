@@ -2,6 +2,7 @@
 
 mod alerts;
 mod listeners;
+mod quoted;
 mod relays;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,8 +12,9 @@ use serde::Deserialize;
 
 use crate::latest::CLIENTS_PER_SITE_MAX;
 
-pub use alerts::AlertsConfig;
+pub use alerts::{AlertsConfig, SecretText};
 pub use listeners::{HttpConfig, MessagesConfig, StorePlace, TlsConfig};
+pub(crate) use quoted::quoted;
 pub use relays::RelaySection;
 
 /// Most days for which an enrolled agent's certificate may be valid: it renews itself long before.
@@ -197,7 +199,7 @@ impl NodeConfig {
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Parse {
             path: path.to_owned(),
-            what: error.to_string().trim_end().to_owned(),
+            what: quoted(&error, text),
         })?;
         config.check(path)?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
@@ -379,12 +381,23 @@ mod tests {
                 "use 1 to 4000000",
             ),
             ("period_h = 24.0", "period_h = 48.0", "use 0.25 to 24"),
+            (
+                "[alerts]",
+                "[alerts]\nwebhook_secret = 123456",
+                "is not shown",
+            ),
+            (
+                "[alerts]",
+                "[alerts]\nwebhook_secret = \"123456",
+                "is not shown",
+            ),
         ];
         for (from, to, expected) in cases {
             assert!(EXAMPLE.contains(from), "{from}");
             let error = parse(&EXAMPLE.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(expected), "{to}: {error}");
             assert!(error.contains("node.toml"), "{error}");
+            assert!(!error.contains("123456"), "{error}");
         }
     }
 }

@@ -45,6 +45,7 @@ pub mod sites;
 pub mod status;
 pub mod summary;
 pub mod tokens;
+pub mod trust;
 pub mod validate;
 pub mod view;
 

@@ -7,9 +7,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use outbox::alerts::Notice;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use outbox::signature::{self, Secret, SecretError};
+use outbox::{MessageId, Time};
 
 use super::body::NoticeBody;
+use crate::trust::{self, TrustError};
 
 /// Notices that wait; further ones are not sent, and counted.
 const WAITING_MAX: usize = 64;
@@ -30,6 +32,7 @@ const TRY_MAX: Duration = Duration::from_secs(10);
 pub struct Hook {
     url: String,
     http: ureq::Agent,
+    secret: Option<Secret>,
 }
 
 /// A webhook cannot be used.
@@ -42,14 +45,12 @@ pub enum HookError {
     /// https without certificates.
     #[error("https needs webhook_ca: the certificate of the authority that vouches for it, in PEM")]
     NoAuthority,
+    /// The secret can be guessed.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The certificates cannot be read.
-    #[error("cannot read certificates from {path}: {what}")]
-    Authority {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        what: String,
-    },
+    #[error(transparent)]
+    Authority(#[from] TrustError),
 }
 
 impl Hook {
@@ -73,20 +74,34 @@ impl Hook {
             .http_status_as_error(false);
         if is_https {
             let path = authority.ok_or(HookError::NoAuthority)?;
-            config = config.tls_config(tls(path)?);
+            config = config.tls_config(trust::tls(&path)?);
         }
         Ok(Self {
             url: url.to_owned(),
             http: config.build().new_agent(),
+            secret: None,
         })
     }
 
+    /// The same, signed with a secret.
+    ///
+    /// # Errors
+    /// [`HookError::Secret`] for one that can be guessed.
+    pub fn signed(mut self, secret: &str) -> Result<Self, HookError> {
+        self.secret = Some(Secret::new(secret)?);
+        Ok(self)
+    }
+
     /// One try.
-    fn post(&self, json: &[u8]) -> Result<(), String> {
-        let request = self
+    fn post(&self, letter: &Letter) -> Result<(), String> {
+        let mut request = self
             .http
             .post(&self.url)
             .header("content-type", "application/json");
+        let (id, json) = (letter.id.to_string(), &letter.json[..]);
+        for (name, value) in signature::headers(self.secret.as_ref(), &id, Time::now(), json) {
+            request = request.header(name, value);
+        }
         match request.send(json) {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(format!("HTTP {}", response.status().as_u16())),
@@ -95,34 +110,17 @@ impl Hook {
     }
 }
 
-fn tls(path: PathBuf) -> Result<TlsConfig, HookError> {
-    let odd = |what: String| HookError::Authority {
-        path: path.clone(),
-        what,
-    };
-    let pem = std::fs::read(&path).map_err(|error| odd(error.to_string()))?;
-    let mut roots: Vec<Certificate<'static>> = Vec::new();
-    for item in ureq::tls::parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| odd(error.to_string()))? {
-            roots.push(certificate);
-        }
-    }
-    if roots.is_empty() {
-        return Err(odd("there is none in it".to_owned()));
-    }
-    let provider = rustls::crypto::CryptoProvider::get_default()
-        .cloned()
-        .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .unversioned_rustls_crypto_provider(provider)
-        .build())
+/// What is posted: the same id in every try, so that a receiver knows it again.
+#[derive(Debug)]
+struct Letter {
+    id: MessageId,
+    json: Vec<u8>,
 }
 
 /// The running sender; what waits when it is dropped is not sent.
 #[derive(Debug)]
 pub(super) struct Webhook {
-    notices: SyncSender<Vec<u8>>,
+    letters: SyncSender<Letter>,
     shared: Arc<Shared>,
 }
 
@@ -134,19 +132,22 @@ struct Shared {
 
 impl Webhook {
     pub(super) fn start(hook: Hook) -> std::io::Result<Self> {
-        let (notices, to_send) = sync_channel(WAITING_MAX);
+        let (letters, to_send) = sync_channel(WAITING_MAX);
         let shared = Arc::<Shared>::default();
         let told = shared.clone();
         std::thread::Builder::new()
             .name("alerts-webhook".into())
             .spawn(move || run(&hook, &to_send, &told))?;
-        Ok(Self { notices, shared })
+        Ok(Self { letters, shared })
     }
 
     /// Takes a notice, and never waits.
     pub(super) fn give(&self, notice: &Notice) {
-        let body = serde_json::to_vec(&NoticeBody::new(notice));
-        let sent = body.is_ok_and(|body| self.notices.try_send(body).is_ok());
+        let json = serde_json::to_vec(&NoticeBody::new(notice));
+        let sent = json.is_ok_and(|json| {
+            let id = MessageId::new(Time::now());
+            self.letters.try_send(Letter { id, json }).is_ok()
+        });
         if !sent {
             self.shared.failed.fetch_add(1, Ordering::Relaxed);
             tracing::warn!("alerts: too many notices wait for the webhook; one is not sent");
@@ -166,10 +167,10 @@ impl Drop for Webhook {
     }
 }
 
-fn run(hook: &Hook, notices: &Receiver<Vec<u8>>, shared: &Shared) {
-    while let Ok(body) = notices.recv() {
+fn run(hook: &Hook, letters: &Receiver<Letter>, shared: &Shared) {
+    while let Ok(letter) = letters.recv() {
         let mut pauses = PAUSES.iter();
-        while let Err(what) = hook.post(&body) {
+        while let Err(what) = hook.post(&letter) {
             let Some(pause) = pauses.next() else {
                 shared.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!("alerts: the webhook does not take a notice: {what}");

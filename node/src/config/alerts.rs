@@ -1,5 +1,6 @@
 //! `[alerts]`: when something counts as unusual, and whom to tell.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use outbox::alerts::AlertRules;
@@ -24,8 +25,21 @@ pub struct AlertsConfig {
     pub warm_up_weeks: u16,
     /// Address that is told by POST when an alert begins or ends.
     pub webhook: Option<String>,
+    /// Secret that signs what it is told.
+    pub webhook_secret: Option<SecretText>,
     /// Certificates of the authority that vouches for it, in PEM; https needs them.
     pub webhook_ca: Option<PathBuf>,
+}
+
+/// A secret as it is written; `Debug` hides it.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(..)")
+    }
 }
 
 impl Default for AlertsConfig {
@@ -38,6 +52,7 @@ impl Default for AlertsConfig {
             silence_hours: rules.silence_hours,
             warm_up_weeks: rules.warm_up_weeks,
             webhook: None,
+            webhook_secret: None,
             webhook_ca: None,
         }
     }
@@ -58,13 +73,24 @@ impl AlertsConfig {
     /// Whom to tell.
     ///
     /// # Errors
-    /// [`HookError`] tells what of address or certificates cannot be used.
+    /// [`HookError`] tells what of address, secret or certificates cannot be used.
     pub fn hook(&self) -> Result<Option<Hook>, HookError> {
-        let hook = |url: &String| Hook::new(url, self.webhook_ca.clone());
-        self.webhook.as_ref().map(hook).transpose()
+        let Some(url) = &self.webhook else {
+            return Ok(None);
+        };
+        let hook = Hook::new(url, self.webhook_ca.clone())?;
+        let hook = match &self.webhook_secret {
+            Some(SecretText(secret)) => hook.signed(secret)?,
+            None => hook,
+        };
+        Ok(Some(hook))
     }
 
     pub(super) fn check(&self) -> Result<(), Wrong> {
+        if let (Some(_), None) = (&self.webhook_secret, &self.webhook) {
+            let hint = "there is no webhook to sign for; add alerts.webhook or take it out";
+            return Err(("alerts.webhook_secret", hint.to_owned()));
+        }
         self.rules().validate().map_err(|error| {
             let key = match error.key {
                 "messages_floor" => "alerts.messages_floor",
@@ -99,6 +125,7 @@ mod tests {
             ("factor = nan", "alerts.factor"),
             ("silence_hours = 0", "alerts.silence_hours"),
             ("warm_up_weeks = 0", "alerts.warm_up_weeks"),
+            ("webhook_secret = \"x\"", "alerts.webhook_secret"),
         ] {
             assert_eq!(config(line).check().unwrap_err().0, key);
         }
@@ -121,6 +148,14 @@ mod tests {
         assert!(text.contains("webhook_ca"), "{text}");
         let text = error("webhook = \"https://a.example\"\nwebhook_ca = \"/none.pem\"");
         assert!(text.contains("/none.pem"), "{text}");
+        let signed = |secret: &str| {
+            let text = format!("webhook = \"http://127.0.0.1:9/x\"\nwebhook_secret = \"{secret}\"");
+            let config = config(&text);
+            assert!(!format!("{config:?} {:?}", config.hook()).contains(secret));
+            config.hook().map_err(|error| error.to_string())
+        };
+        assert!(signed("guess-me").unwrap_err().contains("24 characters"));
+        assert!(signed("a-secret-of-many-letters").unwrap().is_some());
         assert!(config("").hook().unwrap().is_none());
         let plain = config("webhook = \"http://127.0.0.1:9/x\"");
         assert!(plain.hook().unwrap().is_some());

@@ -8,6 +8,8 @@ use clap::Args;
 use outbox::{Place, StoreConfig};
 use serde::Deserialize;
 
+use crate::config::quoted;
+
 /// Which store of messages.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
@@ -73,7 +75,9 @@ impl StorePlace {
 fn from_node_file(file: &Path) -> anyhow::Result<StoreConfig> {
     let name = || format!("configuration {}", file.display());
     let text = std::fs::read_to_string(file).with_context(name)?;
-    let node: NodeFile = toml::from_str(&text).with_context(name)?;
+    let node: NodeFile = toml::from_str(&text)
+        .map_err(|error| anyhow::anyhow!("{}", quoted(&error, &text)))
+        .with_context(name)?;
     let place = match node.messages.store.parse() {
         Ok(Place::Sqlite(path)) => {
             let beside = file.parent().unwrap_or(Path::new(""));
@@ -120,5 +124,7 @@ mod tests {
         let server = config("[messages]\nstore = \"postgres://a@b/c\"\n").unwrap();
         assert!(matches!(server.place, Place::Postgres(_)));
         assert!(config("[messages]\nretention_days = 0\n").is_err());
+        let broken = config("[messages]\nstore = \"postgres://a:secret@b/c\nx = 1\n").unwrap_err();
+        assert!(!format!("{broken:#}").contains("secret@"), "{broken:#}");
     }
 }
