@@ -1,12 +1,17 @@
-//! A running node, asked over HTTP by the commands, with the token in `TRILOBITE_TOKEN` where it wants
-//! one.
+//! A running node, asked over HTTP or HTTPS by the commands, with a token where it wants one.
 
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use clap::Args;
 use outbox::consumer::Token;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use ureq::http::Uri;
+
+use crate::trust;
 
 /// Longest wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -52,13 +57,51 @@ struct Told {
 /// The variable that keeps a token out of the list of processes.
 const TOKEN: &str = "TRILOBITE_TOKEN";
 
-fn token() -> Option<Token> {
-    let text = std::env::var(TOKEN).ok()?;
-    let token = text.trim().parse();
-    // The node tells that it wants one; why it got none is told here.
-    token
-        .inspect_err(|error| tracing::warn!("{TOKEN} is {error}"))
-        .ok()
+/// Where `trilobite ca init` puts the own authority's certificate.
+const OWN_AUTHORITY: &str = "pki/ca.pem";
+
+/// How to reach a node that asks for more than its address.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Access {
+    /// Certificate of the authority that signed the node's, in PEM; for https, pki/ca.pem unless given
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// File with a token, as `trilobite token create` printed it; or set TRILOBITE_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl Access {
+    fn token(&self) -> anyhow::Result<Option<Token>> {
+        let (text, from) = match &self.token_file {
+            Some(path) => {
+                let name = path.display().to_string();
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("token file {name} cannot be read"))?;
+                (text, name)
+            }
+            None => match std::env::var(TOKEN) {
+                Ok(text) => (text, TOKEN.to_owned()),
+                Err(_) => return Ok(None),
+            },
+        };
+        let token = text.trim().parse();
+        Ok(Some(
+            token.map_err(|error| anyhow::anyhow!("{from} is {error}"))?,
+        ))
+    }
+
+    fn authority(&self) -> anyhow::Result<&Path> {
+        let own = Path::new(OWN_AUTHORITY);
+        match &self.ca {
+            Some(path) => Ok(path),
+            None if own.exists() => Ok(own),
+            None => bail!(
+                "https needs the certificate of the authority that signed the node's: name it with \
+                 --ca; it is the ca.pem of trilobite ca init"
+            ),
+        }
+    }
 }
 
 fn bearer(token: &Token) -> String {
@@ -67,17 +110,36 @@ fn bearer(token: &Token) -> String {
 
 impl ApiClient {
     /// A client of the node at this URL (`http://` may be left out) that waits so long for an answer.
-    pub fn new(url: &str, answer_max: Duration) -> Self {
+    ///
+    /// # Errors
+    /// Tells what of the address, the certificate or the token cannot be used.
+    pub fn new(url: &str, access: &Access, answer_max: Duration) -> anyhow::Result<Self> {
         let scheme = if url.contains("://") { "" } else { "http://" };
-        let config = ureq::Agent::config_builder()
+        let url = format!("{scheme}{}", url.trim_end_matches('/'));
+        let uri: Option<Uri> = url.parse().ok();
+        let known = ["http", "https"];
+        let Some(uri) = uri.filter(|uri| uri.scheme_str().is_some_and(|one| known.contains(&one)))
+        else {
+            bail!("{url} is no address of a node; use one such as https://node.example:8080");
+        };
+        let token = access.token()?;
+        let mut config = ureq::Agent::config_builder()
             .timeout_connect(Some(CONNECT_MAX))
             .timeout_global(Some(answer_max))
+            // A token goes to the address that it was given for, directly.
+            .max_redirects(0)
+            .proxy(None)
             .http_status_as_error(false);
-        Self {
-            api: format!("{scheme}{}/api/v1", url.trim_end_matches('/')),
-            http: config.build().new_agent(),
-            token: token(),
+        if uri.scheme_str() == Some("https") {
+            config = config.tls_config(trust::tls(access.authority()?)?);
+        } else if token.is_some() && !is_loopback(&uri) {
+            bail!("{url}: a token goes in clear text to loopback only; use https");
         }
+        Ok(Self {
+            api: format!("{url}/api/v1"),
+            http: config.build().new_agent(),
+            token,
+        })
     }
 
     /// Reads what is at a path below `/api/v1/`.
@@ -162,6 +224,12 @@ impl ApiClient {
     }
 }
 
+fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// A path segment: what is not plain is percent-encoded (RFC 3986, section 2).
 pub fn escaped(segment: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
@@ -185,10 +253,8 @@ mod tests {
     /// A node that answers one request with `status` and `body`; ends with what it was sent.
     fn node(status: &'static str, body: &'static str) -> (ApiClient, JoinHandle<(String, String)>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = ApiClient::new(
-            &listener.local_addr().unwrap().to_string(),
-            Duration::from_secs(10),
-        );
+        let url = listener.local_addr().unwrap().to_string();
+        let client = ApiClient::new(&url, &Access::default(), Duration::from_secs(10)).unwrap();
         let serving = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -250,5 +316,39 @@ mod tests {
         let error = client.get("sites/x").unwrap_err().to_string();
         assert!(error.contains("as a node of this version does"), "{error}");
         serving.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_a_token_or_a_certificate_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Some(path)
+        };
+        let hex = "0a".repeat(32);
+        let good = file("good", &format!("trilobite-token-{hex}\n"));
+        let check = |url: &str, ca: &Option<PathBuf>, token: &Option<PathBuf>, told: &str| {
+            let access = Access {
+                ca: ca.clone(),
+                token_file: token.clone(),
+            };
+            let client = ApiClient::new(url, &access, Duration::from_secs(1));
+            let error = format!("{:#}", client.unwrap_err());
+            assert!(error.contains(told), "{url}: {error}");
+            assert!(!error.contains(&hex), "{error}");
+        };
+        check("ftp://a", &None, &None, "is no address of a node");
+        check("http://", &None, &None, "is no address of a node");
+        check("http://a.example", &None, &good, "loopback only");
+        check("localhost:1", &None, &file("bad", "x"), "bad is ");
+        check(
+            "localhost:1",
+            &None,
+            &Some("/none".into()),
+            "/none cannot be read",
+        );
+        check("https://a", &None, &None, "name it with --ca");
+        check("https://a", &file("ca", "x"), &None, "there is none in it");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use wire::{AgentName, SiteName};
 
+use crate::api_client::Access;
 use crate::inbox_command::InboxCommand;
 use crate::outbox_command::OutboxCommand;
 
@@ -44,7 +45,7 @@ pub enum Command {
     /// Handle a node's messages by a command of your own, each at least once
     #[command(subcommand)]
     Inbox(InboxCommand),
-    /// Look after the store of messages: status, backup, restore, migrate, purge, replay
+    /// Look after the store of messages and its relays: status, backup, restore, migrate, purge, ...
     #[command(subcommand)]
     Outbox(OutboxCommand),
 }
@@ -123,6 +124,9 @@ pub struct CalibrateArgs {
     /// Let a running node do it, so that it is in use at once
     #[arg(long, value_name = "URL", conflicts_with = "out")]
     pub node: Option<String>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub access: Access,
     /// Calibration file to write or set aside instead of the one beside the site file; where the
     /// node's configuration has `calibration = …` for the site, name that file
     #[arg(long, value_name = "FILE")]
@@ -141,6 +145,9 @@ pub struct ExplainArgs {
     /// A running node's HTTP address
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub node: String,
+    /// How to reach it.
+    #[command(flatten)]
+    pub access: Access,
     /// Id of the client's site, if more than one of the node's knows it
     #[arg(long, value_name = "ID")]
     pub site: Option<String>,

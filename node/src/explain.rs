@@ -20,7 +20,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// # Errors
 /// Tells that the node does not answer, or what it says of the client.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<String> {
-    let node = ApiClient::new(&args.node, ANSWER_MAX);
+    let node = ApiClient::new(&args.node, &args.access, ANSWER_MAX)?;
     let site = match &args.site {
         Some(site) => site.clone(),
         None => site_of(&node, &args.client)?,
@@ -67,6 +67,7 @@ fn site_of(node: &ApiClient, client: &str) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api_client::Access;
 
     #[test]
     fn a_node_that_is_not_there_is_told_in_words() {
@@ -74,6 +75,7 @@ mod tests {
         let args = ExplainArgs {
             client: "0000000000000001".into(),
             node: "127.0.0.1:9".into(),
+            access: Access::default(),
             site: None,
             json: false,
         };

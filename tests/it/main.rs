@@ -16,4 +16,5 @@ mod outage;
 mod package;
 mod process;
 mod relay;
+mod tls;
 mod two_processes;

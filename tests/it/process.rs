@@ -145,16 +145,16 @@ impl Running {
         self.stderr()
     }
 
+    /// Sends a signal, named as `kill` names it.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(told.unwrap().success());
+    }
+
     /// SIGTERM: the program leaves in good order. Its exit status and what it said on stderr.
     pub(crate) fn terminate(mut self) -> (ExitStatus, String) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal("TERM");
         let status = self.child.wait().unwrap();
         (status, self.stderr())
     }
@@ -187,6 +187,7 @@ impl Drop for Running {
 pub(crate) struct NodeProcess {
     pub(crate) process: Running,
     http: String,
+    messages: String,
 }
 
 impl NodeProcess {
@@ -208,6 +209,7 @@ impl NodeProcess {
             .unwrap_or_else(|_| panic!("no ready line but {line:?}: {}", process.stderr()));
         Self {
             http: ready["http"].as_str().unwrap().to_owned(),
+            messages: ready["messages"].as_str().unwrap().to_owned(),
             process,
         }
     }
@@ -217,19 +219,19 @@ impl NodeProcess {
         &self.http
     }
 
+    /// Address of its listener of messages.
+    pub(crate) fn messages(&self) -> &str {
+        &self.messages
+    }
+
     /// Reads a JSON resource.
     pub(crate) fn get(&self, path: &str) -> Value {
-        let mut stream = TcpStream::connect(&self.http).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let body = answer.split_once("\r\n\r\n").unwrap().1;
-        let json = &body[body.find('{').unwrap()..=body.rfind('}').unwrap()];
-        serde_json::from_str(json).unwrap_or_else(|error| panic!("{error} in {answer}"))
+        get(&self.http, path)
+    }
+
+    /// Reads one of the listener of messages.
+    pub(crate) fn get_messages(&self, path: &str) -> Value {
+        get(&self.messages, path)
     }
 
     /// Observations folded so far.
@@ -251,6 +253,20 @@ impl NodeProcess {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+fn get(address: &str, path: &str) -> Value {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    let json = &body[body.find('{').unwrap()..=body.rfind('}').unwrap()];
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("{error} in {answer}"))
 }
 
 /// Starts an agent by its configuration.

@@ -38,6 +38,9 @@ struct Report<'a> {
 pub fn run(args: &CalibrateArgs) -> anyhow::Result<String> {
     match &args.node {
         Some(url) => through_node(url, args),
+        None if args.access.ca.is_some() || args.access.token_file.is_some() => {
+            bail!("--ca and --token-file are for a running node: add --node URL")
+        }
         None => on_files(args),
     }
 }
@@ -59,7 +62,7 @@ fn through_node(url: &str, args: &CalibrateArgs) -> anyhow::Result<String> {
              leave --node away to calibrate on files, which a node that serves them sees by itself"
         );
     }
-    let node = ApiClient::new(url, remote::ANSWER_MAX);
+    let node = ApiClient::new(url, &args.access, remote::ANSWER_MAX)?;
     let wanted = args.site.as_deref().map(site_id).transpose()?;
     let site = remote::site(&node, wanted.as_deref())?;
     let answer = remote::calibrate(&node, &site, way(args))?;

@@ -79,13 +79,14 @@ pub(super) fn in_words(site: &str, answer: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api_client::Access;
 
     #[test]
     fn an_order_without_an_answer_is_said_to_go_on() {
         // The system accepts the connection, and nobody ever answers.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = silent.local_addr().unwrap().to_string();
-        let node = ApiClient::new(&url, Duration::from_millis(50));
+        let node = ApiClient::new(&url, &Access::default(), Duration::from_millis(50)).unwrap();
         let error = calibrate(&node, "office", Way::Survey).unwrap_err();
         let told = error.to_string();
         assert!(told.contains("the order goes on"), "{told}");
