@@ -4,6 +4,7 @@ pub mod accuracy;
 pub mod explain;
 pub mod fix;
 pub mod ledger;
+pub mod relay;
 pub mod site;
 pub mod time;
 pub mod truth;

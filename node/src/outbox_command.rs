@@ -1,15 +1,18 @@
-//! `trilobite outbox`: backup, restore, migration, purge, replay and a look at the store of messages.
+//! `trilobite outbox`: backup, restore, migration, purge, replay, relays and a look at the store of
+//! messages.
 
 mod place;
+mod relays;
 mod words;
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
-use outbox::{Component, Replay, Store, StoreConfig, Time};
+use clap::{ArgGroup, Args, Subcommand};
+use outbox::{Component, Replay, ReplayAsNew, Store, StoreConfig, Time};
 
 pub use place::StorePlace;
+pub use relays::{DeliveriesArgs, PingArgs};
 
 /// What `trilobite outbox` can do.
 #[derive(Debug, Clone, Subcommand)]
@@ -59,12 +62,27 @@ pub enum OutboxCommand {
         #[arg(long)]
         accept_clock: bool,
     },
-    /// Ask one transport to send messages again, under the same ids
+    /// Ask one transport to send messages again, under the same ids; or publish them once more as new
     Replay(ReplayArgs),
+    /// Show each relay and how far it is, as the store knows it; whether it is well now, the running
+    /// node tells at /api/v1/ledger and in /metrics
+    Relays {
+        /// Which store.
+        #[command(flatten)]
+        place: StorePlace,
+        /// Print the result as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what became of messages at one relay: attempts, acknowledgements, a webhook's answers
+    Deliveries(DeliveriesArgs),
+    /// Ask a relay's receiver whether it is there and takes us in: a webhook gets a signed `ping`
+    Ping(PingArgs),
 }
 
 /// Options of `outbox replay`.
 #[derive(Debug, Clone, Args)]
+#[command(group(ArgGroup::new("how").required(true).args(["to_transport", "as_new"])))]
 pub struct ReplayArgs {
     /// Which store.
     #[command(flatten)]
@@ -80,7 +98,10 @@ pub struct ReplayArgs {
     pub kinds: Vec<outbox::KindPattern>,
     /// The transport that is to send them, as the node's configuration names it
     #[arg(long, value_name = "NAME")]
-    pub to_transport: String,
+    pub to_transport: Option<String>,
+    /// Publish them once more under new ids: consumers that know the old ones act again
+    #[arg(long)]
+    pub as_new: bool,
 }
 
 /// Does what the command says; returns what to tell. `components` are the tables that the node
@@ -138,19 +159,43 @@ pub fn run(command: OutboxCommand, components: &[Component]) -> anyhow::Result<S
         }
         OutboxCommand::Replay(args) => {
             let (store, _) = open(&args.place, components)?;
-            let replay = Replay {
-                from: args.from,
-                to: args.to.unwrap_or_else(Time::now),
-                kinds: args.kinds,
-                transport: args.to_transport,
+            let (from, to) = (args.from, args.to.unwrap_or_else(Time::now));
+            let kinds = args.kinds;
+            let told = match args.to_transport {
+                Some(transport) => {
+                    let replay = Replay {
+                        from,
+                        to,
+                        kinds,
+                        transport,
+                    };
+                    let asked = store.replay(&replay)?;
+                    format!(
+                        "{asked} messages asked of transport {} again",
+                        replay.transport
+                    )
+                }
+                None => {
+                    let published = store.replay_as_new(&ReplayAsNew { from, to, kinds })?;
+                    format!("{published} messages published once more, as new ones")
+                }
             };
-            let asked = store.replay(&replay)?;
             store.close();
-            Ok(format!(
-                "{asked} messages asked of transport {} again",
-                replay.transport
-            ))
+            Ok(told)
         }
+        OutboxCommand::Relays { place, json } => {
+            let (store, _) = open(&place, components)?;
+            let told = relays::relays(&store, json);
+            store.close();
+            told
+        }
+        OutboxCommand::Deliveries(args) => {
+            let (store, _) = open(&args.place, components)?;
+            let told = relays::deliveries(&store, &args);
+            store.close();
+            told
+        }
+        OutboxCommand::Ping(args) => relays::ping(&args),
     }
 }
 

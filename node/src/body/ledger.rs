@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::relay::RelayBody;
 use super::rounded;
 use super::time::rfc3339;
 use crate::latest::HubCounts;
@@ -24,6 +25,8 @@ pub struct LedgerBody<'a> {
     pub folded_latency: LatencyBody,
     /// Each worker thread.
     pub workers: Vec<WorkerBody>,
+    /// Who sends messages on.
+    pub relays: Vec<RelayBody<'a>>,
 }
 
 /// A site's part of the ledger.
@@ -215,6 +218,7 @@ impl<'a> LedgerBody<'a> {
             latency: status.latency.into(),
             folded_latency: status.folded_latency.into(),
             workers: status.workers.iter().map(WorkerBody::from).collect(),
+            relays: status.relays.iter().map(RelayBody::from).collect(),
         }
     }
 }

@@ -28,18 +28,23 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder, relays: &[RelayHealth]) ->
             .iter()
             .map(|relay| (labels(relay), relay.behind as f64)),
     )?;
-    let now_us = Time::now().as_micros();
-    let age_s = |relay: &RelayHealth| {
-        let at = relay.last_ack?;
-        Some((now_us - at.as_micros()).max(0) as f64 / 1e6)
-    };
+    let now = Time::now();
+    let age_s = |at: Option<Time>| Some(now.since(at?).as_secs_f64());
+    gauges(
+        encoder,
+        "relay_oldest_waiting_age_seconds",
+        "Age of the oldest message that waits for its acknowledgement; 0 while none does.",
+        relays
+            .iter()
+            .map(|relay| (labels(relay), age_s(relay.oldest_waiting).unwrap_or(0.0))),
+    )?;
     gauges(
         encoder,
         "relay_last_ack_age_seconds",
         "Seconds since something was last acknowledged; missing before the first time.",
         relays
             .iter()
-            .filter_map(|relay| Some((labels(relay), age_s(relay)?))),
+            .filter_map(|relay| Some((labels(relay), age_s(relay.last_ack)?))),
     )?;
     let so_far: [(&str, &str, Count); 5] = [
         ("relay_attempted", "Messages sent.", |relay| relay.attempted),

@@ -68,9 +68,65 @@ pub(super) fn purged(purged: &Purged) -> String {
             purged.kept_for_clock
         );
     }
-    if purged.days.is_empty() {
-        return "nothing to purge: no day is past the retention".to_owned();
-    }
+    let kept = [
+        (
+            purged.kept_for_younger,
+            "past their age stay for younger messages that were committed before their last one; they \
+             go with those",
+        ),
+        (
+            purged.kept_in_use,
+            "past their age stay because somebody uses their tables; purge again",
+        ),
+        (
+            purged.ahead_of_clock,
+            "are later than the clock, which was ahead when they were published to; they go when \
+             it is past them",
+        ),
+    ];
+    let kept: Vec<_> = kept.iter().filter(|(days, _)| *days > 0).collect();
     let days: Vec<String> = purged.days.iter().map(ToString::to_string).collect();
-    format!("purged {}", days.join(", "))
+    let mut told = match (days.is_empty(), kept.is_empty()) {
+        (true, true) => "nothing to purge: no day is past the retention".to_owned(),
+        (true, false) => "nothing purged".to_owned(),
+        (false, _) => format!("purged {}", days.join(", ")),
+    };
+    for (days, why) in kept {
+        // Writing to a string cannot fail.
+        let _ = write!(told, "\n{days} days {why}");
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_purge_keeps_it_tells() {
+        let nothing = Purged {
+            days: Vec::new(),
+            kept_for_clock: 0,
+            kept_for_younger: 0,
+            kept_in_use: 0,
+            ahead_of_clock: 0,
+            clock: Clock::Believed,
+        };
+        assert!(purged(&nothing).starts_with("nothing to purge"));
+        let kept = Purged {
+            kept_for_younger: 1,
+            kept_in_use: 2,
+            ahead_of_clock: 3,
+            ..nothing
+        };
+        let told = purged(&kept);
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (4, "nothing purged"));
+        for (line, begins) in lines[1..]
+            .iter()
+            .zip(["1 days past", "2 days past", "3 days are"])
+        {
+            assert!(line.starts_with(begins), "{told}");
+        }
+    }
 }
