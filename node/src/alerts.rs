@@ -173,7 +173,7 @@ impl Watch {
             active: self.alerts.active(),
             hours_learned: self.alerts.hours_learned(),
             figures: figures.map_err(|error| error.to_string()),
-            health: Some(self.store.health()),
+            health: self.store.health(),
             webhook_failed: failed,
         });
         self.keep();

@@ -44,6 +44,8 @@ pub mod signals;
 pub mod sites;
 pub mod status;
 pub mod summary;
+#[cfg(test)]
+mod testing;
 pub mod tokens;
 pub mod trust;
 pub mod validate;

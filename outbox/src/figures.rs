@@ -1,7 +1,5 @@
 //! Figures of a store that cost little, for who looks several times a minute.
 
-use std::time::Duration;
-
 use crate::schema;
 use crate::time::Day;
 use crate::tx::Session;
@@ -20,9 +18,6 @@ pub struct Figures {
     pub oldest: Option<Time>,
     /// Time of the newest message that can be read.
     pub newest: Option<Time>,
-    /// For how long the oldest transaction under way has held younger messages back. Always zero
-    /// with SQLite, which has one writer.
-    pub horizon_age: Duration,
 }
 
 impl Store {
@@ -53,7 +48,6 @@ impl Store {
                 rows,
                 oldest,
                 newest: newest_time,
-                horizon_age: horizon_age(session)?,
             })
         })
     }
@@ -84,15 +78,4 @@ fn of_day(session: &mut dyn Session, day: Day) -> Result<(u64, Option<Time>), Sq
     let first = rows.first().map(|row| row.integer(0)).transpose()?;
     let count = u64::try_from(count).unwrap_or_default();
     Ok((count, first.map(Time::from_micros)))
-}
-
-fn horizon_age(session: &mut dyn Session) -> Result<Duration, SqlError> {
-    if session.dialect() == Dialect::Sqlite {
-        return Ok(Duration::ZERO);
-    }
-    let sql = "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)) * 1000, 0)\
-               ::bigint FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
-    let rows = session.query(sql, &[])?;
-    let ms = rows.first().map_or(Ok(0), |row| row.integer(0))?;
-    Ok(Duration::from_millis(u64::try_from(ms).unwrap_or_default()))
 }

@@ -23,7 +23,7 @@ pub struct View {
     /// The store's figures, or why there are none.
     pub figures: Result<Figures, String>,
     /// How the store is.
-    pub health: Option<StoreHealth>,
+    pub health: StoreHealth,
     /// Notices that the webhook did not take, if there is one.
     pub webhook_failed: Option<u64>,
 }

@@ -1,25 +1,29 @@
 //! Alerts over a store, a listener and a webhook.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 
 use outbox::alerts::{Alert, AlertKind};
-use outbox::{Message, Publish as _, PublishError, StoreConfig};
+use outbox::relay::RelayHealth;
+use outbox::signature::{Secret, headers};
+use outbox::{Message, Place, Publish as _, PublishError, StoreConfig};
 
 use super::*;
 use crate::latest::HubCounts;
 use crate::metrics::{MessageFigures, exposition};
 use crate::presence::Counted;
 use crate::status::StatusView;
+use crate::testing::over_both_stores;
 
 const HOUR: Duration = Duration::from_secs(3_600);
+const SECRET: &str = "a-secret-of-many-letters";
 const RULES: &str = include_str!("../../../contrib/prometheus/trilobite.rules.yml");
 
-fn store(folder: &std::path::Path) -> Store {
+fn store(place: &Place) -> Store {
     let config = StoreConfig {
         commit_window: Duration::ZERO,
-        ..StoreConfig::sqlite(folder.join("outbox.sqlite"))
+        ..StoreConfig::new(place.clone())
     };
     Store::open(config, &[outbox::alerts::COMPONENT]).unwrap()
 }
@@ -52,42 +56,50 @@ fn watch(store: &Store, hook: Option<Hook>) -> Watch {
     Watch::new(parts, store.clone(), Arc::new(Door::open()), Arc::default()).unwrap()
 }
 
-/// A server for one request; gives its first line and its body.
-fn one_request(status: &'static str) -> (String, JoinHandle<(String, String)>) {
+/// A request as it came.
+struct Request {
+    first: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+/// A server for one request.
+fn one_request(status: &'static str) -> (String, JoinHandle<Request>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/alarm", listener.local_addr().unwrap());
     let thread = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let mut reader = BufReader::new(stream);
-        let (mut first, mut length) = (String::new(), 0);
+        let (mut first, mut headers) = (String::new(), BTreeMap::new());
         reader.read_line(&mut first).unwrap();
         loop {
             let mut line = String::new();
             reader.read_line(&mut line).unwrap();
-            let lower = line.to_ascii_lowercase();
-            if let Some(value) = lower.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line == "\r\n" {
+            let Some((name, value)) = line.trim_end().split_once(": ") else {
                 break;
-            }
+            };
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
         }
+        let length: usize = headers["content-length"].parse().unwrap();
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         reader.get_mut().write_all(answer.as_bytes()).unwrap();
-        (first, String::from_utf8(body).unwrap())
+        Request {
+            first,
+            headers,
+            body: String::from_utf8(body).unwrap(),
+        }
     });
     (url, thread)
 }
 
 /// A week and a day in looks of five minutes, each hour with a message and a poll.
-#[test]
-fn an_increase_is_counted_from_the_store_and_told_everywhere() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path());
+fn an_increase_is_counted_from_the_store_and_told_everywhere(place: &Place) {
+    let store = store(place);
     let (url, server) = one_request("204 No Content");
-    let mut watch = watch(&store, Some(Hook::new(&url, None).unwrap()));
+    let hook = Hook::new(&url, None).unwrap().signed(SECRET).unwrap();
+    let mut watch = watch(&store, Some(hook));
     let begin = Time::from_micros(1_772_409_600_000_000);
     let mut running = Duration::ZERO;
     watch.look(begin, running);
@@ -103,9 +115,18 @@ fn an_increase_is_counted_from_the_store_and_told_everywhere() {
     assert_eq!(body["active"][0]["kind"], "messages_increase");
     assert_eq!(body["active"][0]["count"], 50);
     assert_eq!(body["recent"][0]["state"], "began");
-    let (first, posted) = server.join().unwrap();
-    assert!(first.starts_with("POST /alarm "), "{first}");
-    let posted: serde_json::Value = serde_json::from_str(&posted).unwrap();
+    let posted = server.join().unwrap();
+    let header = |name: &str| posted.headers[name].as_str();
+    assert!(posted.first.starts_with("POST /alarm "), "{}", posted.first);
+    let sent_s: i64 = header("webhook-timestamp").parse().unwrap();
+    let secret = Secret::new(SECRET).unwrap();
+    let (id, sent) = (header("webhook-id"), Time::from_micros(sent_s * 1_000_000));
+    let signed: Vec<_> = headers(Some(&secret), id, sent, posted.body.as_bytes()).collect();
+    assert_eq!(
+        signed[2],
+        ("webhook-signature", header("webhook-signature").to_owned())
+    );
+    let posted: serde_json::Value = serde_json::from_str(&posted.body).unwrap();
     assert_eq!(posted, body["recent"][0]);
     let text = metrics(&watch.board);
     let line = "trilobite_alert{kind=\"messages_increase\"} 1.0";
@@ -133,22 +154,44 @@ fn a_webhook_that_refuses_is_tried_again() {
         limit: 0.0,
     };
     webhook.give(&Notice { alert, ended: None });
-    let (_, first) = refusing.join().unwrap();
+    let first = refusing.join().unwrap();
     let listener = TcpListener::bind(address).unwrap();
     let (mut stream, _) = listener.accept().unwrap();
     let mut second = vec![0; 4_096];
     let mut length = 0;
-    while !String::from_utf8_lossy(&second[..length]).contains(&first) {
+    let has = |text: &str, what: &str| text.contains(what);
+    while !has(&String::from_utf8_lossy(&second[..length]), &first.body) {
         let read = stream.read(&mut second[length..]).unwrap();
         assert!(read > 0, "the same body again");
         length += read;
     }
-    assert!(first.contains("\"consumer\":\"wms\""), "{first}");
+    let second = String::from_utf8_lossy(&second[..length]);
+    assert!(has(&second, &first.headers["webhook-id"]), "{second}");
+    assert!(!first.headers.contains_key("webhook-signature"));
+    assert!(has(&first.body, "\"consumer\":\"wms\""), "{}", first.body);
 }
 
 fn metrics(board: &Board) -> String {
+    let relay = RelayHealth {
+        name: "hub".to_owned(),
+        kind: "nats",
+        is_well: false,
+        behind: 2,
+        oldest_waiting: Some(Time::from_micros(0)),
+        attempted: 3,
+        acked: 1,
+        failures: 1,
+        refused: 0,
+        gaps: 0,
+        last_ack: None,
+        last_trouble: None,
+    };
+    let status = StatusView {
+        relays: vec![relay],
+        ..StatusView::default()
+    };
     exposition(
-        &StatusView::default(),
+        &status,
         &[("hq", HubCounts::default())],
         Some(Counted::default()),
         Some(MessageFigures::of(board)),
@@ -156,11 +199,10 @@ fn metrics(board: &Board) -> String {
 }
 
 /// No promtool here, so by hand: the form of each rule, and that its metrics are there.
-#[test]
-fn the_rules_for_prometheus_name_metrics_that_are_printed() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(folder.path());
+fn the_rules_for_prometheus_name_metrics_that_are_printed(place: &Place) {
+    let store = store(place);
     publish(&store, 3);
+    store.purge(Time::now()).unwrap();
     let mut watch = watch(&store, None);
     watch.look(Time::now(), Duration::ZERO);
     watch.board.tallies().poll("", 200);
@@ -170,7 +212,14 @@ fn the_rules_for_prometheus_name_metrics_that_are_printed() {
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split(['{', ' ']).next())
         .collect();
-    assert!(printed.contains("trilobite_outbox_free_bytes"), "{text}");
+    for name in [
+        "trilobite_outbox_free_bytes",
+        "trilobite_outbox_last_purge_age_seconds",
+        "trilobite_outbox_days_kept",
+        "trilobite_relay_oldest_waiting_age_seconds",
+    ] {
+        assert!(printed.contains(name), "no {name} in {text}");
+    }
     let (mut rules, mut expressions) = (BTreeSet::new(), 0);
     for line in RULES.lines() {
         assert!(!line.contains('\t') && line.trim_end() == line, "{line:?}");
@@ -198,7 +247,7 @@ fn the_rules_for_prometheus_name_metrics_that_are_printed() {
             assert!(text.contains(&pair), "no {pair} is printed");
         }
     }
-    assert_eq!((rules.len(), expressions), (12, 12));
+    assert_eq!((rules.len(), expressions), (14, 14));
     if let Ok(check) = std::process::Command::new("promtool")
         .args(["check", "rules"])
         .arg(concat!(
@@ -212,3 +261,8 @@ fn the_rules_for_prometheus_name_metrics_that_are_printed() {
         eprintln!("skipped: promtool is not installed; the form was checked by hand");
     }
 }
+
+over_both_stores!(
+    an_increase_is_counted_from_the_store_and_told_everywhere,
+    the_rules_for_prometheus_name_metrics_that_are_printed,
+);

@@ -81,12 +81,13 @@ impl Upkeep {
     fn handle<'a>(&mut self, health: &'a StoreHealth) -> (Option<State>, Option<&'a str>) {
         let state = State::of(health);
         let is_new = std::mem::replace(&mut self.word, state.word()) != state.word();
-        let error_at = health.last_error.as_ref().map(|(at, _)| *at);
+        let error_at = health.purge_error.as_ref().map(|(at, _)| *at);
         let is_new_error = std::mem::replace(&mut self.error_at, error_at) != error_at;
-        let purge = (health.last_error.as_ref())
-            .filter(|(_, text)| is_new_error && text.starts_with("purge"))
-            .map(|(_, text)| text.as_str());
-        (is_new.then_some(state), purge)
+        let purge = health.purge_error.as_ref().filter(|_| is_new_error);
+        (
+            is_new.then_some(state),
+            purge.map(|(_, text)| text.as_str()),
+        )
     }
 }
 
@@ -106,7 +107,7 @@ pub(crate) async fn look_after(store: Store, health: Arc<Health>) {
             state.log();
         }
         if let Some(purge) = purge {
-            tracing::warn!("the store of messages: {purge}; it is tried again");
+            tracing::warn!("the store of messages cannot purge: {purge}; it is tried again");
         }
         health.set_store(upkeep.word);
     }
@@ -143,14 +144,14 @@ mod tests {
         assert_eq!(upkeep.handle(&later), (None, None));
         let full = StoreHealth {
             intake: Intake::Full,
-            last_error: Some((now, "purge: no".to_owned())),
+            purge_error: Some((now, "no".to_owned())),
             ..leapt
         };
-        assert_eq!(upkeep.handle(&full), (Some(State::Full), Some("purge: no")));
+        assert_eq!(upkeep.handle(&full), (Some(State::Full), Some("no")));
         assert_eq!(upkeep.handle(&full), (None, None));
         let down = StoreHealth {
             database: Err("gone".to_owned()),
-            last_error: Some((believed, "commit: no".to_owned())),
+            purge_error: None,
             ..full
         };
         let told = Some(State::Down("gone".to_owned()));

@@ -34,10 +34,7 @@ impl MessageFigures {
         };
         alerts(encoder, view)?;
         self.amounts(encoder, view)?;
-        if let Some(health) = &view.health {
-            store(encoder, health)?;
-        }
-        Ok(())
+        store(encoder, &view.health, self.now)
     }
 
     fn polls(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
@@ -97,11 +94,6 @@ impl MessageFigures {
                 "Age of the newest message that can be read.",
                 age(figures.newest),
             ),
-            (
-                "outbox_horizon_age_seconds",
-                "For how long a transaction under way has held younger messages back.",
-                Some(figures.horizon_age.as_secs_f64()),
-            ),
         ];
         for (name, help, age) in ages {
             gauges(encoder, name, help, age.map(|age| (Vec::new(), age)))?;
@@ -135,10 +127,10 @@ fn alerts(encoder: &mut DescriptorEncoder, view: &View) -> fmt::Result {
     )
 }
 
-fn store(encoder: &mut DescriptorEncoder, health: &StoreHealth) -> fmt::Result {
+fn store(encoder: &mut DescriptorEncoder, health: &StoreHealth, now: Time) -> fmt::Result {
     let is_full = health.intake == Intake::Full;
     let is_doubted = matches!(health.clock, Clock::Leapt { .. });
-    let now = [
+    let levels = [
         (
             "outbox_free_bytes",
             "Free space beside the store.",
@@ -155,6 +147,21 @@ fn store(encoder: &mut DescriptorEncoder, health: &StoreHealth) -> fmt::Result {
             Some(f64::from(u8::from(is_doubted))),
         ),
         (
+            "outbox_horizon_age_seconds",
+            "For how long one and the same transaction has held younger messages back.",
+            Some(health.horizon_age.as_secs_f64()),
+        ),
+        (
+            "outbox_days_ahead_of_clock",
+            "Days with messages that are later than the clock: it was ahead when they were published.",
+            Some(health.days_ahead_of_clock as f64),
+        ),
+        (
+            "outbox_last_purge_age_seconds",
+            "Seconds since a purge last ended well; missing before the first time.",
+            health.last_purge.map(|at| now.since(at).as_secs_f64()),
+        ),
+        (
             "outbox_waiting",
             "Transactions that wait for the store.",
             Some(health.jobs_waiting as f64),
@@ -165,9 +172,20 @@ fn store(encoder: &mut DescriptorEncoder, health: &StoreHealth) -> fmt::Result {
             Some(health.last_commit.as_secs_f64()),
         ),
     ];
-    for (name, help, value) in now {
+    for (name, help, value) in levels {
         gauges(encoder, name, help, value.map(|value| (Vec::new(), value)))?;
     }
+    let kept = [
+        ("clock", health.days_kept_for_clock),
+        ("younger", health.days_kept_for_younger),
+        ("in_use", health.days_kept_in_use),
+    ];
+    gauges(
+        encoder,
+        "outbox_days_kept",
+        "Days past their age that the last purge kept: the clock is not believed, younger messages were committed before theirs, or somebody used their tables.",
+        kept.map(|(reason, days)| (vec![("reason", reason)], days as f64)),
+    )?;
     let so_far = [
         ("outbox_commits", "Commits of the store.", health.commits),
         (
@@ -186,6 +204,11 @@ fn store(encoder: &mut DescriptorEncoder, health: &StoreHealth) -> fmt::Result {
             health.commits_full,
         ),
         ("outbox_days_purged", "Days purged.", health.days_purged),
+        (
+            "outbox_purges_failed",
+            "Purges that failed.",
+            health.purges_failed,
+        ),
     ];
     for (name, help, count) in so_far {
         counters(encoder, name, help, [(Vec::new(), count)])?;

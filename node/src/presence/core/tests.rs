@@ -1,10 +1,10 @@
-//! The core against a real store, without threads: every order of failures, in no time.
+//! The core against real stores, without threads: every order of failures, in no time.
 
 mod ended;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outbox::{PageQuery, Start, Store, StoreConfig};
+use outbox::{PageQuery, Place, Start, Store, StoreConfig};
 
 use super::*;
 use crate::latest::tests::sent;
@@ -12,6 +12,12 @@ use crate::presence::facts;
 use crate::presence::resources::{self, ApState, VisitState as VisitBody};
 use crate::presence::writer::write_round;
 use crate::sites::{LoadedSite, prepare};
+use crate::testing::over_both_stores;
+use ended::{
+    who_ended_stays_away_until_the_store_knows,
+    who_opted_out_is_not_told_again_before_the_key_rotates,
+    who_opts_out_or_is_erased_is_gone_and_told_so,
+};
 
 const SECOND: u64 = 1_000_000;
 const START: u64 = 1_795_169_700_000_000;
@@ -37,13 +43,11 @@ struct Rig {
     names: Arc<Names>,
     now_us: u64,
     cursor: Start,
-    _folder: Arc<tempfile::TempDir>,
 }
 
 impl Rig {
-    fn new() -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let config = StoreConfig::sqlite(folder.path().join("outbox.sqlite"));
+    fn new(place: &Place) -> Self {
+        let config = StoreConfig::new(place.clone());
         let store = Store::open(config, &[crate::presence::COMPONENT]).unwrap();
         let names = Arc::new(Names::default());
         let mut rig = Self {
@@ -52,7 +56,6 @@ impl Rig {
             names,
             now_us: START,
             cursor: Start::Oldest,
-            _folder: folder,
         };
         rig.settle();
         rig
@@ -181,9 +184,8 @@ fn core(loaded: &LoadedSite, key: KeyId, names: Arc<Names>, now_us: u64) -> Core
     )
 }
 
-#[test]
-fn a_walk_through_zones_is_told_step_by_step() {
-    let mut rig = Rig::new();
+fn a_walk_through_zones_is_told_step_by_step(place: &Place) {
+    let mut rig = Rig::new(place);
     assert_eq!(rig.told(), [""; 0], "a site that is new has not changed");
     rig.stand(1, 5.0, 4);
     assert_eq!(rig.told(), [""; 0]);
@@ -224,9 +226,8 @@ fn a_walk_through_zones_is_told_step_by_step() {
     assert_eq!(rig.published(), rig.core.truth(0));
 }
 
-#[test]
-fn a_restart_tells_nothing_of_those_who_stay() {
-    let mut rig = Rig::new();
+fn a_restart_tells_nothing_of_those_who_stay(place: &Place) {
+    let mut rig = Rig::new(place);
     rig.stand_all(&[(1, 5.0), (2, 5.0)], 30);
     let before = rig.visit("west", "0000000000000001");
     rig.told();
@@ -245,9 +246,8 @@ fn a_restart_tells_nothing_of_those_who_stay() {
     assert_eq!(visit.reason.as_deref(), Some("silent"));
 }
 
-#[test]
-fn a_rotation_ends_pseudonyms_and_counts_nobody_twice() {
-    let mut rig = Rig::new();
+fn a_rotation_ends_pseudonyms_and_counts_nobody_twice(place: &Place) {
+    let mut rig = Rig::new(place);
     let badge = wire::ClientName::new("badge-7").unwrap();
     rig.names.insert(ClientId(70), badge);
     rig.stand_all(&[(1, 5.0), (2, 25.0), (70, 5.0)], 8);
@@ -281,9 +281,8 @@ fn a_rotation_ends_pseudonyms_and_counts_nobody_twice() {
     assert_eq!(visit.reason.as_deref(), Some("rotated"));
 }
 
-#[test]
-fn keys_that_did_not_survive_a_restart_end_all_pseudonyms() {
-    let mut rig = Rig::new();
+fn keys_that_did_not_survive_a_restart_end_all_pseudonyms(place: &Place) {
+    let mut rig = Rig::new(place);
     let badge = wire::ClientName::new("badge-7").unwrap();
     let badge_id = wire::named_client_id(&badge);
     rig.names.insert(badge_id, badge);
@@ -301,9 +300,8 @@ fn keys_that_did_not_survive_a_restart_end_all_pseudonyms() {
     assert_eq!(rig.told(), ["zone.left /zones/west/clients/badge-7"]);
 }
 
-#[test]
-fn changes_of_the_site_are_told_once() {
-    let mut rig = Rig::new();
+fn changes_of_the_site_are_told_once(place: &Place) {
+    let mut rig = Rig::new(place);
     rig.stand(1, 25.0, 8);
     rig.told();
     let without_east = HALL.replace("id = \"east\"", "id = \"annex\"");
@@ -346,9 +344,8 @@ fn changes_of_the_site_are_told_once() {
     );
 }
 
-#[test]
-fn access_points_go_and_come_back() {
-    let mut rig = Rig::new();
+fn access_points_go_and_come_back(place: &Place) {
+    let mut rig = Rig::new(place);
     let ap = |rig: &Rig| -> Vec<ApState> {
         let read = |reading: &mut outbox::Reading<'_>| resources::aps(reading, "hall");
         rig.store.read(read).unwrap()
@@ -379,9 +376,8 @@ fn access_points_go_and_come_back() {
     assert_eq!(ap(&rig)[0].reason.as_deref(), Some("removed"));
 }
 
-#[test]
-fn what_ended_is_purged_after_its_age_and_what_lives_is_not() {
-    let mut rig = Rig::new();
+fn what_ended_is_purged_after_its_age_and_what_lives_is_not(place: &Place) {
+    let mut rig = Rig::new(place);
     rig.stand_all(&[(1, 5.0), (2, 5.0)], 8);
     rig.stand_all(&[(1, 15.0), (2, 5.0)], 12);
     rig.core.handle_end(0, 3, EndReason::OptedOut);
@@ -405,8 +401,7 @@ fn what_ended_is_purged_after_its_age_and_what_lives_is_not() {
     assert_eq!(rig.store.read(opted_out).unwrap(), None);
 }
 
-#[test]
-fn whatever_fails_the_store_ends_with_the_truth() {
+fn whatever_fails_the_store_ends_with_the_truth(place: &Place) {
     let mut state = 1_u64;
     let mut random = move |below: u64| {
         state = state
@@ -415,7 +410,7 @@ fn whatever_fails_the_store_ends_with_the_truth() {
         (state >> 33) % below
     };
     let pseudonym = |key: i64, device: u64| 100 * key.cast_unsigned() + device;
-    let mut rig = Rig::new();
+    let mut rig = Rig::new(place);
     let (mut key, mut outages) = (7_i64, 0);
     for _ in 0..40 {
         for _ in 0..random(30) {
@@ -499,3 +494,17 @@ fn types_of_messages_are_types() {
         }
     }
 }
+
+over_both_stores!(
+    a_walk_through_zones_is_told_step_by_step,
+    a_restart_tells_nothing_of_those_who_stay,
+    a_rotation_ends_pseudonyms_and_counts_nobody_twice,
+    keys_that_did_not_survive_a_restart_end_all_pseudonyms,
+    changes_of_the_site_are_told_once,
+    access_points_go_and_come_back,
+    what_ended_is_purged_after_its_age_and_what_lives_is_not,
+    whatever_fails_the_store_ends_with_the_truth,
+    who_opts_out_or_is_erased_is_gone_and_told_so,
+    who_opted_out_is_not_told_again_before_the_key_rotates,
+    who_ended_stays_away_until_the_store_knows,
+);

@@ -2,9 +2,8 @@
 
 use super::*;
 
-#[test]
-fn who_opts_out_or_is_erased_is_gone_and_told_so() {
-    let mut rig = Rig::new();
+pub(super) fn who_opts_out_or_is_erased_is_gone_and_told_so(place: &Place) {
+    let mut rig = Rig::new(place);
     rig.stand_all(&[(1, 5.0), (2, 5.0)], 8);
     rig.told();
     assert!(rig.core.handle_end(0, 1, EndReason::OptedOut));
@@ -42,9 +41,8 @@ fn who_opts_out_or_is_erased_is_gone_and_told_so() {
     assert_eq!(rig.client("0000000000000002"), "here");
 }
 
-#[test]
-fn who_opted_out_is_not_told_again_before_the_key_rotates() {
-    let mut rig = Rig::new();
+pub(super) fn who_opted_out_is_not_told_again_before_the_key_rotates(place: &Place) {
+    let mut rig = Rig::new(place);
     rig.stand(1, 5.0, 8);
     rig.core.handle_end(0, 1, EndReason::OptedOut);
     rig.settle();
@@ -84,9 +82,8 @@ fn who_opted_out_is_not_told_again_before_the_key_rotates() {
     assert_eq!(rig.published().len(), 1);
 }
 
-#[test]
-fn who_ended_stays_away_until_the_store_knows() {
-    let mut rig = Rig::new();
+pub(super) fn who_ended_stays_away_until_the_store_knows(place: &Place) {
+    let mut rig = Rig::new(place);
     rig.stand(1, 5.0, 8);
     rig.core.handle_end(0, 1, EndReason::Erased);
     for _ in 0..300 {
