@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use outbox::consumer::{Bucket, CONSUMERS_MAX, Pace};
 
-/// A bucket for each consumer; all who need no token share one.
+/// A bucket for each consumer of a listener; who polls without a token shares one with all others.
 #[derive(Debug)]
 pub(crate) struct Paces {
     pace: Pace,

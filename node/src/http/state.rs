@@ -133,16 +133,25 @@ impl HttpState {
         &self.door
     }
 
+    /// With a pace for each consumer.
+    #[must_use]
+    pub fn with_pace(self, pace: Pace) -> Self {
+        Self {
+            paces: Some(Arc::new(Paces::new(pace))),
+            ..self
+        }
+    }
+
     /// The same for the listener of messages, which ends by itself.
     #[must_use]
     pub fn for_messages(&self, messages: Arc<Messages>, pace: Pace) -> Self {
-        Self {
+        let own = Self {
             face: Face::Messages,
             messages: Some(messages),
-            paces: Some(Arc::new(Paces::new(pace))),
             closing: watch::Sender::new(false),
             ..self.clone()
-        }
+        };
+        own.with_pace(pace)
     }
 
     /// With somebody who looks after what is published and polled.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use outbox::consumer::{ConsumerFile, Grant, May, NewConsumer};
+use outbox::consumer::{ConsumerFile, Grant, May, NewConsumer, Pace};
 use outbox::{Message, Publish as _, PublishError, Store};
 use tempfile::TempDir;
 
@@ -283,5 +283,37 @@ async fn a_revoked_token_ends_its_streams() {
     // The last chunk: the body has ended, and in good order.
     read_until(&mut stream, "0\r\n\r\n").await;
     assert_eq!(node.get("/api/v1/sites", &header).await.status, 401);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn on_each_listener_a_mad_consumer_hurts_only_itself() {
+    let list = List::new();
+    let [mad, calm] = ["mad", "calm"].map(|name| list.header(name, May::Admin, "/", "*", 0));
+    let pace = Pace {
+        per_s: 0.01,
+        burst: 3.0,
+    };
+    for face in [Face::Map, Face::Messages] {
+        let (state, _store) = listed(face, list.door());
+        let node = Running::start(state.with_pace(pace)).await;
+        let mut statuses = Vec::new();
+        for _ in 0..5 {
+            statuses.push(node.send("GET", SITE, &mad, "").await.status);
+        }
+        assert_eq!(statuses, [200, 200, 200, 429, 429]);
+        let refused = node.send("GET", SITE, &mad, "").await;
+        let wait_s: u64 = refused.headers["retry-after"].parse().unwrap();
+        assert!((1..=100).contains(&wait_s), "{wait_s}");
+        assert_eq!(node.send("GET", SITE, &calm, "").await.status, 200);
+        assert_eq!(node.send("GET", "/livez", &mad, "").await.status, 200);
+        node.stop().await;
+    }
+    // Who needs no token may be many behind one proxy.
+    let (state, _store) = listed(Face::Map, Door::open());
+    let node = Running::start(state.with_pace(pace)).await;
+    for _ in 0..5 {
+        assert_eq!(node.send("GET", SITE, "", "").await.status, 200);
+    }
     node.stop().await;
 }
