@@ -13,8 +13,8 @@
 //! - HTTP answers only to hosts under which the node is known; off loopback only with TLS and to who
 //!   shows a token.
 //! - Every method of every route has a policy, and the same policy decides which messages are seen.
-//! - No request leaves the machine but to the webhook of `[alerts]`, if there is one; the page loads
-//!   nothing from elsewhere.
+//! - Nothing leaves the machine unasked but to the webhook of `[alerts]` and to each `[[relay]]`, if
+//!   there are any; the page loads nothing from elsewhere.
 
 pub mod alerts;
 pub mod api_client;
@@ -24,6 +24,7 @@ pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod demo;
+mod discreet;
 pub mod enrolment;
 pub mod explain;
 pub mod fan_out;

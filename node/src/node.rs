@@ -19,6 +19,7 @@ use wire::{ClientId, ClientName, Session};
 use crate::alerts::{AlertsParts, Lookout};
 use crate::body::truth::Truth;
 use crate::calibrate::desk::Desk;
+use crate::discreet::Discreet;
 use crate::fan_out::FanOut;
 use crate::http::{self, Door, Health, HttpState, SiteEntry, Tls};
 use crate::latest::Hub;
@@ -26,7 +27,7 @@ use crate::messages::{self, Listening, MessagesParts};
 use crate::names::Names;
 use crate::periods::{Calendar, KeyKeeper};
 use crate::presence::ended::Ended;
-use crate::presence::{NodeSurroundings, Orders, Presence, PresenceParts};
+use crate::presence::{Orders, Presence, PresenceParts, Surroundings};
 use crate::record::{RecordSender, Recording};
 use crate::sites::LoadedSite;
 use crate::view::status_view;
@@ -160,8 +161,12 @@ impl Node {
         // Without HTTP nobody reads the hub, and nobody sweeps it.
         let is_read = http_listener.is_some() || parts.messages.is_some();
         let readers_hub = is_read.then(|| hub.clone());
-        let desk = Arc::new(Desk::new(&parts.sites, pipeline.clone()));
         let ended = Arc::new(Ended::default());
+        let workers = Arc::new(Discreet {
+            pipeline: pipeline.clone(),
+            ended: ended.clone(),
+        });
+        let desk = Arc::new(Desk::new(&parts.sites, workers.clone()));
         let presence = match (parts.store.clone(), orders.clone()) {
             (Some(store), Some(orders)) => Some(Presence::start(PresenceParts {
                 store,
@@ -172,13 +177,13 @@ impl Node {
                     .collect(),
                 orders,
                 is_recording: parts.worker.recording_agents.is_some(),
-                surroundings: Box::new(NodeSurroundings {
-                    pipeline: pipeline.clone(),
-                    desk: desk.clone(),
-                    hub: hub.clone(),
-                    ended: ended.clone(),
-                    sites: sites.iter().map(|site| site.name.to_string()).collect(),
-                }),
+                surroundings: Surroundings::new(
+                    pipeline.clone(),
+                    desk.clone(),
+                    hub.clone(),
+                    ended.clone(),
+                    sites.iter().map(|site| site.name.to_string()).collect(),
+                ),
             })?),
             _ => None,
         };
@@ -217,7 +222,7 @@ impl Node {
         .with_names(names)
         .with_hosts(&parts.http_hosts)
         .with_door(parts.door.clone())
-        .with_workers(pipeline.clone())
+        .with_workers(workers)
         .with_desk(desk.clone())
         .with_health(health.clone());
         if let (Some(store), Some(orders)) = (&parts.store, &orders) {
@@ -232,6 +237,9 @@ impl Node {
             }
             None => None,
         };
+        if let Some(messages) = &parts.messages {
+            state = state.with_pace(messages.pace);
+        }
         if let Some(truth) = parts.truth {
             state = state.with_truth(truth);
         }

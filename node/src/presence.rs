@@ -16,12 +16,14 @@ mod aps;
 mod core;
 pub(crate) mod ended;
 mod facts;
+mod forgetting;
 mod inbox;
 pub mod limits;
 mod orders;
 mod paths;
 mod pending;
 pub mod resources;
+mod surroundings;
 mod tables;
 mod write;
 mod writer;
@@ -32,91 +34,23 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ingest::{Pipeline, SentFix};
+use ingest::SentFix;
 use outbox::Store;
 use site::Calibration;
-use wire::ClientId;
 use wire::frame::PseudonymKey;
 
 use self::core::{Core, Fate};
-use self::ended::Ended;
 use self::inbox::{Inbox, Order, Waiting};
 use self::limits::{PURGE_INTERVAL, STOP_TIMEOUT, TICK, tombstone_age};
 use self::pending::Key;
 use self::write::{EndReason, KeyId};
 use self::writer::Writer;
-use crate::calibrate::desk::Desk;
-use crate::latest::Hub;
 use crate::sites::LoadedSite;
 
 pub use self::inbox::{Counted, Counts};
 pub use self::orders::{OrderError, Orders};
+pub use self::surroundings::Surroundings;
 pub use self::tables::COMPONENT;
-
-/// What presence looks at besides fixes.
-pub trait Surroundings: Send {
-    /// The clock of sessions, and of fixes unless those are of a recording: microseconds since 1970.
-    fn now_us(&self) -> u64;
-    /// Agents with a session, each with its site's number.
-    fn agents(&self) -> Vec<(usize, String)>;
-    /// The calibration that a site uses.
-    fn calibration(&self, site: usize) -> Arc<Calibration>;
-    /// A client is to be forgotten by readers of fixes, and its late fixes with it.
-    fn forget(&self, site: usize, client: ClientId);
-    /// A client is to be forgotten by readers of fixes, and not to be heard until the key rotates.
-    fn silence(&self, site: usize, client: ClientId);
-    /// The key of a site has rotated.
-    fn rotated(&self, site: usize);
-    /// Called once in a second or so.
-    fn tick(&self);
-}
-
-/// The surroundings of a node.
-#[derive(Debug)]
-pub(crate) struct NodeSurroundings {
-    pub(crate) pipeline: Arc<Pipeline>,
-    pub(crate) desk: Arc<Desk>,
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) ended: Arc<Ended>,
-    pub(crate) sites: Vec<String>,
-}
-
-impl Surroundings for NodeSurroundings {
-    fn now_us(&self) -> u64 {
-        self.pipeline.time().now_us()
-    }
-
-    fn agents(&self) -> Vec<(usize, String)> {
-        let index = |site: &str| self.sites.iter().position(|known| known == site);
-        let snapshot = self.pipeline.snapshot();
-        let connected = snapshot.agents().filter(|agent| agent.session.is_some());
-        connected
-            .filter_map(|agent| Some((index(agent.site.as_str())?, agent.agent.to_string())))
-            .collect()
-    }
-
-    fn calibration(&self, site: usize) -> Arc<Calibration> {
-        self.desk.in_force(site).calibration
-    }
-
-    fn forget(&self, site: usize, client: ClientId) {
-        self.ended.add(site, client, Instant::now());
-        self.hub.forget(site, client);
-    }
-
-    fn silence(&self, site: usize, client: ClientId) {
-        self.ended.add_until_rotation(site, client);
-        self.hub.forget(site, client);
-    }
-
-    fn rotated(&self, site: usize) {
-        self.ended.rotate(site, Instant::now());
-    }
-
-    fn tick(&self) {
-        self.ended.sweep(Instant::now());
-    }
-}
 
 /// Everything that presence is made of.
 pub struct PresenceParts<'a> {
@@ -131,7 +65,7 @@ pub struct PresenceParts<'a> {
     /// Fixes bear the time of a recording, which only they tell.
     pub is_recording: bool,
     /// What it looks at.
-    pub surroundings: Box<dyn Surroundings>,
+    pub surroundings: Surroundings,
 }
 
 impl std::fmt::Debug for PresenceParts<'_> {
@@ -230,7 +164,7 @@ struct Thread {
     writer: Writer,
     is_writing: bool,
     inbox: Arc<Inbox>,
-    surroundings: Box<dyn Surroundings>,
+    surroundings: Surroundings,
     is_recording: bool,
     tombstone_age: Duration,
     /// What each site's readers were last told of.
@@ -306,6 +240,7 @@ impl Thread {
                         (None, _) => {}
                     }
                 }
+                self.surroundings.hand_over();
             }
             Order::Stored { site, stored } => self.core.handle_stored(site, stored),
             #[cfg(test)]

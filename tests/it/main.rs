@@ -12,6 +12,7 @@ mod house;
 mod inbox;
 mod neighbours;
 mod network;
+mod opt_out;
 mod outage;
 mod package;
 mod process;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ingest::{AskError, BeaconReading, ClientWindow, Pipeline, ReplaceError};
+use ingest::{AskError, BeaconReading, ClientWindow, ReplaceError};
 use locate::{Model, Sighting};
 use wire::ClientId;
 
@@ -30,7 +30,7 @@ impl From<ClientWindow> for HeardClient {
     }
 }
 
-/// The workers as learning sees them: a pipeline, or a stand-in in tests.
+/// The workers as learning sees them: the node's, or a stand-in in tests.
 pub trait Live: Send + Sync {
     /// What a client's next fix is made of; waits for it.
     ///
@@ -52,23 +52,4 @@ pub trait Live: Send + Sync {
     /// # Errors
     /// [`ReplaceError`] when the worker keeps its model.
     fn replace_model(&self, site: usize, model: Arc<Model>) -> Result<(), ReplaceError>;
-}
-
-impl Live for Pipeline {
-    fn window(&self, site: usize, client: ClientId) -> Result<HeardClient, AskError> {
-        self.ask_client(site, client).map(Into::into)
-    }
-
-    fn sample(&self, site: usize, len: usize) -> Result<Vec<HeardClient>, AskError> {
-        let windows = self.ask_sample(site, len)?;
-        Ok(windows.into_iter().map(Into::into).collect())
-    }
-
-    fn beacons(&self, site: usize) -> Result<Vec<BeaconReading>, AskError> {
-        Self::beacons(self, site)
-    }
-
-    fn replace_model(&self, site: usize, model: Arc<Model>) -> Result<(), ReplaceError> {
-        Self::replace_model(self, site, model)
-    }
 }

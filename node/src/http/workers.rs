@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ingest::{AskError, BeaconReading, ClientWindow, Pipeline};
+use ingest::{AskError, BeaconReading, ClientWindow};
 use locate::Model;
 use wire::ClientId;
 
 use super::error::ApiError;
 
-/// Workers as the routes see them: a pipeline, or a stand-in in tests.
+/// Workers as the routes see them: the node's, or a stand-in in tests.
 ///
 /// Each question fails with [`AskError`] when the worker does not answer.
 #[allow(
@@ -26,28 +26,6 @@ pub trait Workers: Send + Sync {
     fn model(&self, site: usize) -> Result<Arc<Model>, AskError>;
     /// The workers' clock, in microseconds since 1970.
     fn now_us(&self) -> u64;
-}
-
-impl Workers for Pipeline {
-    fn window(&self, site: usize, client: ClientId) -> Result<ClientWindow, AskError> {
-        self.ask_client(site, client)
-    }
-
-    fn sample(&self, site: usize, len: usize) -> Result<Vec<ClientWindow>, AskError> {
-        self.ask_sample(site, len)
-    }
-
-    fn beacons(&self, site: usize) -> Result<Vec<BeaconReading>, AskError> {
-        Self::beacons(self, site)
-    }
-
-    fn model(&self, site: usize) -> Result<Arc<Model>, AskError> {
-        Self::model(self, site)
-    }
-
-    fn now_us(&self) -> u64 {
-        self.time().now_us()
-    }
 }
 
 /// Why a worker gave no answer, for who asked over HTTP: only what it does not know is not found.

@@ -1,9 +1,9 @@
 //! Clients that ended: late fixes of them reach no reader.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use ingest::SentFix;
@@ -18,6 +18,8 @@ pub(crate) struct Ended {
     is_used: AtomicBool,
     /// Since when they count as late; `None` for who opted out under the running key.
     since: RwLock<HashMap<(usize, ClientId), Option<Instant>>>,
+    /// Of them, those of whom fixes came since [`Ended::take_heard`].
+    heard: Mutex<HashSet<(usize, ClientId)>>,
 }
 
 impl Ended {
@@ -70,8 +72,32 @@ impl Ended {
             return Cow::Borrowed(fixes);
         }
         let since = self.since.read().unwrap_or_else(PoisonError::into_inner);
-        let goes_on = |fix: &&SentFix| !since.contains_key(&(fix.site, fix.client));
-        fixes.iter().filter(goes_on).copied().collect()
+        let is_late = |fix: &&SentFix| since.contains_key(&(fix.site, fix.client));
+        let late = fixes.iter().filter(is_late);
+        self.note(late.map(|fix| (fix.site, fix.client)));
+        fixes.iter().filter(|fix| !is_late(fix)).copied().collect()
+    }
+
+    /// Whether a client's fixes are held back.
+    pub(crate) fn has(&self, site: usize, client: ClientId) -> bool {
+        self.is_used.load(Ordering::Acquire)
+            && self
+                .since
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains_key(&(site, client))
+    }
+
+    /// Those of whom fixes came since the last time; as many as there are at most.
+    pub(super) fn take_heard(&self) -> HashSet<(usize, ClientId)> {
+        std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, mut late: impl Iterator<Item = (usize, ClientId)>) {
+        let Some(first) = late.next() else { return };
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.insert(first);
+        heard.extend(late);
     }
 }
 
@@ -88,7 +114,9 @@ mod tests {
         let now = Instant::now();
         ended.add(0, ClientId(1), now);
         ended.add(1, ClientId(2), now);
+        assert_eq!(ended.take_heard().len(), 0);
         assert_eq!(*ended.filter(&fixes), [fixes[1]]);
+        assert_eq!(ended.take_heard(), HashSet::from([(0, ClientId(1))]));
         ended.sweep(now + ENDED_IGNORED);
         assert!(matches!(ended.filter(&fixes), Cow::Borrowed(_)));
     }
