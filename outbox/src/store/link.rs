@@ -42,18 +42,12 @@ pub(crate) trait Link: Session + Send {
 
 /// A connection that writes.
 pub(crate) fn writer(config: &StoreConfig) -> Result<Box<dyn Link>, SqlError> {
-    match &config.place {
-        Place::Sqlite(path) => Ok(Box::new(SqliteLink::writer(path, config.busy_wait)?)),
-        Place::Postgres(address) => connect_postgres(address, config, Use::Write),
-    }
+    connect(config, Use::Write)
 }
 
 /// A connection that only reads.
 pub(crate) fn reader(config: &StoreConfig) -> Result<Box<dyn Link>, SqlError> {
-    match &config.place {
-        Place::Sqlite(path) => Ok(Box::new(SqliteLink::reader(path, config.busy_wait)?)),
-        Place::Postgres(address) => connect_postgres(address, config, Use::Read),
-    }
+    connect(config, Use::Read)
 }
 
 /// What a connection is for.
@@ -61,6 +55,23 @@ pub(crate) fn reader(config: &StoreConfig) -> Result<Box<dyn Link>, SqlError> {
 pub(crate) enum Use {
     Write,
     Read,
+}
+
+fn connect(config: &StoreConfig, wanted: Use) -> Result<Box<dyn Link>, SqlError> {
+    let connect = || -> Result<Box<dyn Link>, SqlError> {
+        Ok(match (&config.place, wanted) {
+            (Place::Sqlite(path), Use::Write) => {
+                Box::new(SqliteLink::writer(path, config.busy_wait)?)
+            }
+            (Place::Sqlite(path), Use::Read) => {
+                Box::new(SqliteLink::reader(path, config.busy_wait)?)
+            }
+            (Place::Postgres(address), _) => connect_postgres(address, config, wanted)?,
+        })
+    };
+    #[cfg(feature = "testing")]
+    let connect = || crate::testing::statements::over(&config.place, connect);
+    connect()
 }
 
 #[cfg(feature = "postgres")]

@@ -81,9 +81,7 @@ pub(super) fn run(shared: &Shared, link: Box<dyn Link>) {
                     writer.commit_all(std::mem::take(&mut jobs));
                     survive(|| task(writer.connected()));
                     // After a panic a transaction may still be under way.
-                    if let Some(link) = writer.link.as_mut() {
-                        roll_back(link.as_mut());
-                    }
+                    writer.roll_back();
                 }
             }
         }
@@ -108,6 +106,7 @@ impl Writer<'_> {
     fn commit(&mut self, jobs: &mut VecDeque<Box<dyn Job>>) {
         let began = Instant::now();
         if let Err(error) = self.begin() {
+            self.roll_back();
             return self.fail(jobs.drain(..), &error, Ended::Before);
         }
         let Some(link) = self.link.as_mut() else {
@@ -120,13 +119,13 @@ impl Writer<'_> {
                 Err(error) => {
                     // The database ended the transaction, and with it all that ran before.
                     let lost = ran.into_iter().map(|(job, _)| job).chain([job]);
-                    roll_back(link.as_mut());
+                    self.roll_back();
                     return self.fail(lost, &error, Ended::Before);
                 }
             }
         }
         if let Err(error) = link.commit() {
-            roll_back(link.as_mut());
+            self.roll_back();
             return self.fail(ran.into_iter().map(|(job, _)| job), &error, Ended::InCommit);
         }
         let kept = ran
@@ -170,6 +169,18 @@ impl Writer<'_> {
             None => link::writer(&self.shared.config)?,
         };
         Ok(self.link.insert(link).as_mut())
+    }
+
+    /// Ends what may be left of a transaction. A connection that cannot is given up, which ends it
+    /// too: with a transaction that stays open no other could begin.
+    fn roll_back(&mut self) {
+        let clean = |link: &mut Box<dyn Link>| {
+            link.is_open() && (!link.in_transaction() || link.roll_back().is_ok())
+        };
+        self.link = self
+            .link
+            .take()
+            .and_then(|mut link| clean(&mut link).then_some(link));
     }
 
     fn fail(&mut self, jobs: impl Iterator<Item = Box<dyn Job>>, error: &SqlError, ended: Ended) {
@@ -226,12 +237,4 @@ fn run_one(link: &mut dyn Link, job: &mut dyn Job) -> Result<Fate, SqlError> {
     }
     link.execute("RELEASE SAVEPOINT job", &[])?;
     Ok(fate)
-}
-
-/// Ends what may be left of a transaction; a connection that cannot is made anew by its next use.
-fn roll_back(link: &mut dyn Link) {
-    if link.is_open() && link.in_transaction() {
-        // If it fails, the next begin fails and says why.
-        let _ = link.roll_back();
-    }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use outbox::Place;
 
+use crate::step;
 use crate::vfs::{How, Operation, Plan};
 use crate::work::{Told, check, consume, messages, write};
 
@@ -32,8 +33,8 @@ fn every(operation: Operation, how: How) -> (i64, Told) {
     let mut told = Told::default();
     // Two of the ways are close to the others: every third is enough of them.
     let step = match how {
-        How::Refused | How::Torn => 1,
-        How::Full | How::Lied => 3,
+        How::Refused | How::Torn => step(1),
+        How::Full | How::Lied => step(3),
     };
     for nth in (1..OPERATIONS_MAX).step_by(step) {
         let folder = tempfile::tempdir().unwrap();

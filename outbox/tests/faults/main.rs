@@ -9,8 +9,14 @@
 
 mod answers;
 mod disk;
+mod statements;
 mod vfs;
 mod work;
 
 #[cfg(unix)]
 mod wire;
+
+/// Every so many operations, so that it ends soon; `FAULT_STEP=1` tries each.
+fn step(usual: usize) -> usize {
+    std::env::var("FAULT_STEP").map_or(usual, |text| text.parse().unwrap())
+}

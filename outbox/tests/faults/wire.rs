@@ -12,7 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use outbox::Place;
 use outbox::testing::PostgresServer;
 
+use crate::step;
 use crate::work::{Told, check, consume, messages, write};
+
+/// Each try costs two databases of its own.
+const STEP: usize = 17;
 
 /// When a message breaks its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,13 +123,13 @@ fn a_connection_that_breaks_at_any_message_loses_and_repeats_nothing() {
         let mut nth = 1;
         // Tables are made before: what breaks is the work.
         while one(&server, nth, how, &mut told) {
-            nth += step();
+            nth += step(STEP) as i64;
         }
         assert!(nth > 60, "only {nth} messages");
         assert!(told.unknown + told.not_committed >= 2, "{told:?}");
         // With great steps it hangs on luck whether one of them is a commit.
         assert!(
-            how == Break::Before || step() > 1 || told.unknown > 2,
+            how == Break::Before || step(STEP) > 1 || told.unknown > 2,
             "{told:?}"
         );
     }
@@ -149,9 +153,4 @@ fn one(server: &PostgresServer, nth: i64, how: Break, told: &mut Told) -> bool {
     let hit = proxy.end();
     check(&direct(&store), &direct(&consumer), &rounds);
     hit
-}
-
-/// Every so many messages, so that it ends soon; `FAULT_STEP=1` tries each of them.
-fn step() -> i64 {
-    std::env::var("FAULT_STEP").map_or(17, |text| text.parse().unwrap())
 }
