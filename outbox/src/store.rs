@@ -339,9 +339,11 @@ impl Owner {
         self.shared.signal.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            // A hook may hold the last clone: a thread cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() {
+        // A job or a hook may hold the last clone: a thread cannot wait for itself, nor for another
+        // that waits for it.
+        let current = std::thread::current().id();
+        if threads.iter().all(|thread| thread.thread().id() != current) {
+            for thread in threads {
                 // A panic there was told when it happened.
                 let _ = thread.join();
             }

@@ -2,6 +2,7 @@
 //! PostgreSQL one after the other in one cluster, each in a new database.
 
 mod commits;
+mod ends;
 mod pages;
 mod pairs;
 mod purges;
@@ -36,6 +37,9 @@ suite!(
     commits::nothing_that_a_caller_does_ends_the_writer,
     commits::state_and_cursor_are_of_one_moment,
     commits::the_database_keeps_values_of_every_kind,
+    ends::a_store_that_is_dropped_commits_what_waits_and_ends_its_threads,
+    ends::the_last_clone_may_go_on_the_writers_own_thread,
+    ends::a_writer_that_dies_answers_everybody_who_waits,
     pages::pages_join_without_gap_or_repetition,
     pages::types_and_resources_are_chosen,
     pages::what_the_policy_hides_is_absent,
