@@ -1,7 +1,13 @@
 //! How fast is a store of SQLite here: messages committed per second, the wait for a commit, the
-//! time of a page behind a full store, and what a purge does to pages meanwhile.
+//! time of a page in a full store, and what a purge does to pages meanwhile.
 //!
-//! `cargo run --release -p trilobite-outbox --example pace -- FOLDER [SECONDS [ROWS]]`
+//! ```text
+//! cargo run --release -p trilobite-outbox --example pace -- FOLDER commits [SECONDS [PER_SECOND]]
+//! cargo run --release -p trilobite-outbox --example pace -- FOLDER fill [ROWS]
+//! cargo run --release -p trilobite-outbox --example pace -- FOLDER pages
+//! ```
+//!
+//! A tenth of the rows lie on the first day, which `pages` purges.
 
 #![expect(clippy::print_stdout, reason = "a measurement is told on stdout")]
 
@@ -24,17 +30,27 @@ const KINDS: [&str; 8] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |index: usize| {
+        arguments
+            .get(index)
+            .map(|text| text.parse::<u64>())
+            .transpose()
+    };
     let folder = arguments
-        .next()
+        .first()
         .ok_or("give a folder on the disk to measure")?;
-    let seconds: u64 = arguments.next().map_or(Ok(10), |text| text.parse())?;
-    let rows: u64 = arguments
-        .next()
-        .map_or(Ok(1_000_000), |text| text.parse())?;
-    let folder = Path::new(&folder);
-    commits(folder, Duration::from_secs(seconds))?;
-    pages(folder, rows)
+    let folder = Path::new(folder);
+    match arguments.get(1).map(String::as_str) {
+        Some("commits") => commits(
+            folder,
+            Duration::from_secs(number(2)?.unwrap_or(10)),
+            number(3)?,
+        ),
+        Some("fill") => fill(folder, number(2)?.unwrap_or(10_000_000)),
+        Some("pages") => pages(folder),
+        _ => Err("say what: commits, fill or pages".into()),
+    }
 }
 
 fn message(time: Time, number: u64) -> Message {
@@ -51,8 +67,12 @@ fn message(time: Time, number: u64) -> Message {
     )
 }
 
-/// One thread gives jobs of one message each, as fast as tickets come back.
-fn commits(folder: &Path, duration: Duration) -> Result<(), Box<dyn Error>> {
+/// One thread gives jobs of one message each, as fast as tickets come back or so many per second.
+fn commits(
+    folder: &Path,
+    duration: Duration,
+    per_second: Option<u64>,
+) -> Result<(), Box<dyn Error>> {
     let store = Store::open(StoreConfig::sqlite(folder.join("pace.db")), &[])?;
     let (sender, receiver) = std::sync::mpsc::sync_channel(4_000);
     let waits = std::thread::spawn(move || {
@@ -67,12 +87,9 @@ fn commits(folder: &Path, duration: Duration) -> Result<(), Box<dyn Error>> {
     });
     let began = Instant::now();
     let mut number = 0;
-    let per_second = std::env::var("PACE")
-        .ok()
-        .and_then(|text| text.parse::<f64>().ok());
     while began.elapsed() < duration {
         if let Some(per_second) = per_second {
-            let due = Duration::from_secs_f64(number as f64 / per_second);
+            let due = Duration::from_secs_f64(number as f64 / per_second as f64);
             if let Some(early) = due.checked_sub(began.elapsed()) {
                 std::thread::sleep(early);
             }
@@ -106,7 +123,17 @@ fn commits(folder: &Path, duration: Duration) -> Result<(), Box<dyn Error>> {
 const NOON: Time = Time::from_micros(1_766_059_200_000_000);
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn fill(store: &Store, rows: u64) -> Result<(), Box<dyn Error>> {
+/// The store that pages are read from; nothing is purged by itself.
+fn open(folder: &Path) -> Result<Store, Box<dyn Error>> {
+    let config = StoreConfig {
+        purge_interval: Duration::ZERO,
+        ..StoreConfig::sqlite(folder.join("pages.db"))
+    };
+    Ok(Store::open(config, &[])?)
+}
+
+fn fill(folder: &Path, rows: u64) -> Result<(), Box<dyn Error>> {
+    let store = open(folder)?;
     let began = Instant::now();
     for chunk in 0..rows / 10_000 {
         store.transact(move |tx| {
@@ -118,47 +145,47 @@ fn fill(store: &Store, rows: u64) -> Result<(), Box<dyn Error>> {
         })?;
     }
     println!("{rows} rows over six days made in {:.1?}", began.elapsed());
+    store.close();
     Ok(())
 }
 
-/// Pages behind a cursor in the middle, alone and while a day is purged.
-fn pages(folder: &Path, rows: u64) -> Result<(), Box<dyn Error>> {
-    let config = StoreConfig {
-        purge_interval: Duration::ZERO,
-        ..StoreConfig::sqlite(folder.join("pages.db"))
+/// Pages behind a cursor, one after the other from the second day on, alone and while a day is
+/// purged.
+fn pages(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let store = open(folder)?;
+    let first = PageQuery {
+        kinds: vec!["zone.entered".parse()?, "zone.left".parse()?],
+        ..PageQuery::new(Start::Since(NOON.plus(DAY)))
     };
-    let store = Store::open(config, &[])?;
-    // A store that was filled before is used again.
-    if store
-        .page(&PageQuery::new(Start::Oldest))?
-        .messages
-        .is_empty()
-    {
-        fill(&store, rows)?;
-    }
-    let measure = |what: &str| -> Result<(), Box<dyn Error>> {
+    let measure = |what: &str, goes_on: &dyn Fn(usize) -> bool| -> Result<(), Box<dyn Error>> {
         let mut times = Vec::new();
-        let mut query = PageQuery {
-            kinds: vec!["zone.entered".parse()?, "zone.left".parse()?],
-            ..PageQuery::new(Start::Since(NOON.plus(DAY)))
-        };
+        let mut query = first.clone();
         query.after = Start::Cursor(store.page(&query)?.next);
         let mut given = 0;
-        for _ in 0..200 {
+        while goes_on(times.len()) {
             let began = Instant::now();
             let page = store.page(&query)?;
             times.push(began.elapsed());
             given += page.messages.len();
-            query.after = Start::Cursor(page.next);
+            query.after = match page.more {
+                true => Start::Cursor(page.next),
+                false => first.after.clone(),
+            };
         }
         times.sort_unstable();
+        let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
         println!(
-            "{what}: {given} messages in 200 pages: p50 {:.2?}, p99 {:.2?}",
-            times[100], times[197]
+            "{what}: {given} messages in {} pages: p50 {:.2?}, p99 {:.2?}, max {:.2?}",
+            times.len(),
+            at(0.5),
+            at(0.99),
+            at(1.0),
         );
         Ok(())
     };
-    measure("pages of 1,000 by cursor and two types")?;
+    let so_many = |count: usize| count < 1_000;
+    measure("pages of 1,000 by cursor and two types", &so_many)?;
+    measure("once more", &so_many)?;
     store.accept_clock(NOON.plus(DAY * 6))?;
     let purging = std::thread::spawn({
         let store = store.clone();
@@ -167,8 +194,10 @@ fn pages(folder: &Path, rows: u64) -> Result<(), Box<dyn Error>> {
             (store.purge(NOON.plus(DAY * 6)), began.elapsed())
         }
     });
-    measure("the same while a day is purged")?;
+    measure("the same while a day is purged", &|_| {
+        !purging.is_finished()
+    })?;
     let (purged, took) = purging.join().map_err(|_| "the purge ended")?;
     println!("purged {:?} in {took:.1?}", purged?.days);
-    Ok(())
+    measure("and afterwards", &so_many)
 }
