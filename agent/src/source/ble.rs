@@ -45,7 +45,6 @@ pub struct BleSource {
     /// Its next report.
     next_report: usize,
     reopen: Reopen,
-    opened_before: bool,
     watermark_us: u64,
     health: SourceHealth,
 }
@@ -89,7 +88,6 @@ impl BleSource {
             packet_bytes: 0,
             next_report: 0,
             reopen: Reopen::default(),
-            opened_before: false,
             watermark_us: 0,
             health: SourceHealth::default(),
         }
@@ -232,14 +230,9 @@ impl BleSource {
     fn handle_broken(&mut self, broken: &Broken, now_us: u64) -> Drained {
         self.adapter = None;
         self.packet_bytes = 0;
-        let notice = format!("{}: {broken}; trying again", self.name());
-        // The same failure again and again is told once.
-        if self.health.notice.as_ref() != Some(&notice) {
-            tracing::warn!("{notice}");
-            self.health.notice = Some(notice);
-        }
         self.watermark_us = now_us;
-        Drained::NextAt(self.reopen.handle_failure(now_us))
+        let notice = format!("source {}: {broken}", self.name());
+        self.reopen.handle_broken(now_us, &mut self.health, notice)
     }
 }
 
@@ -290,16 +283,15 @@ impl Source for BleSource {
         out: &mut dyn FnMut(Heard),
     ) -> Result<Drained, SourceError> {
         if self.adapter.is_none() {
-            if now_us < self.reopen.due_us() {
+            if let Some(wait) = self.reopen.wait(now_us) {
                 self.watermark_us = now_us;
-                return Ok(Drained::NextAt(self.reopen.due_us()));
+                return Ok(wait);
             }
             match (self.open)(self.options.adapter) {
                 Ok(adapter) => {
                     self.adapter = Some(adapter);
                     self.scanner.handle_opened(now_us);
-                    self.health.restarts += u64::from(self.opened_before);
-                    self.opened_before = true;
+                    self.reopen.handle_opened(&mut self.health);
                 }
                 Err(error) => {
                     let broken = self.check_open(error)?;

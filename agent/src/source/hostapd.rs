@@ -68,7 +68,6 @@ pub struct HostapdSource {
     command: String,
     buffer: Box<[u8; HOSTAPD_DATAGRAM_BYTES_MAX]>,
     reopen: Reopen,
-    opened_before: bool,
     health: SourceHealth,
 }
 
@@ -97,7 +96,6 @@ impl HostapdSource {
             command: String::with_capacity(64),
             buffer: Box::new([0; HOSTAPD_DATAGRAM_BYTES_MAX]),
             reopen: Reopen::default(),
-            opened_before: false,
             health: SourceHealth::default(),
         }
     }
@@ -127,11 +125,7 @@ impl HostapdSource {
             self.options.interface,
             path.display()
         );
-        if self.health.notice.as_ref() != Some(&notice) {
-            tracing::warn!("{notice}; it is tried again");
-            self.health.notice = Some(notice);
-        }
-        Drained::NextAt(self.reopen.handle_failure(now_us))
+        self.reopen.handle_broken(now_us, &mut self.health, notice)
     }
 
     fn handle_answer(
@@ -144,8 +138,7 @@ impl HostapdSource {
             (Step::Attach, Answer::Other { ok: true, .. }) => {
                 self.reopen.handle_success();
                 self.health.notice = None;
-                self.health.restarts += u64::from(self.opened_before);
-                self.opened_before = true;
+                self.reopen.handle_opened(&mut self.health);
                 self.poll_due_us = now_us;
                 self.step = Step::Idle;
             }
@@ -285,7 +278,7 @@ impl HostapdSource {
                 self.ask(Step::Status, "STATUS", now_us)?;
             }
             let Some(control) = &self.control else {
-                return Ok(Drained::NextAt(self.reopen.due_us()));
+                return Err(io::ErrorKind::NotConnected.into());
             };
             let Some(len) = control.receive(&mut self.buffer[..])? else {
                 return match self.step {
@@ -332,8 +325,8 @@ impl Source for HostapdSource {
         out: &mut dyn FnMut(Heard),
     ) -> Result<Drained, SourceError> {
         if self.control.is_none() {
-            if now_us < self.reopen.due_us() {
-                return Ok(Drained::NextAt(self.reopen.due_us()));
+            if let Some(wait) = self.reopen.wait(now_us) {
+                return Ok(wait);
             }
             if let Err(error) = self.connect(now_us) {
                 return Ok(self.handle_broken(now_us, &error));

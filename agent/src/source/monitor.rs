@@ -50,7 +50,6 @@ pub struct MonitorSource {
     listener: Listener,
     socket: Option<PacketSocket>,
     reopen: Reopen,
-    opened_before: bool,
     buffer: Box<[u8; MONITOR_FRAME_BYTES_MAX]>,
     /// When the kernel's queue was last seen empty.
     emptied_us: u64,
@@ -103,7 +102,6 @@ impl MonitorSource {
             ),
             socket: None,
             reopen: Reopen::default(),
-            opened_before: false,
             buffer: Box::new([0; MONITOR_FRAME_BYTES_MAX]),
             emptied_us: 0,
             health: SourceHealth::default(),
@@ -115,7 +113,11 @@ impl MonitorSource {
                 let name = source.name();
                 Err(SourceError { name, what, cause })
             }
-            _ => Ok(source),
+            Err(error) => {
+                source.handle_broken(0, &error);
+                Ok(source)
+            }
+            Ok(()) => Ok(source),
         }
     }
 
@@ -123,38 +125,24 @@ impl MonitorSource {
         format!("monitor {}", self.interface)
     }
 
-    /// Opens the interface, or notes why not and when to try again.
+    /// Opens the interface.
     fn try_open(&mut self, now_us: u64) -> Result<(), OpenError> {
-        match open(&self.interface, &self.filter) {
-            Ok(socket) => {
-                self.socket = Some(socket);
-                self.reopen.handle_success();
-                self.health.notice = None;
-                self.emptied_us = now_us;
-                if self.opened_before {
-                    self.health.restarts += 1;
-                    tracing::info!("source {}: listening again", self.name());
-                }
-                self.opened_before = true;
-                Ok(())
-            }
-            Err(error) => {
-                self.handle_broken(now_us, &error);
-                Err(error)
-            }
+        self.socket = Some(open(&self.interface, &self.filter)?);
+        self.reopen.handle_success();
+        self.health.notice = None;
+        self.emptied_us = now_us;
+        if self.reopen.handle_opened(&mut self.health) {
+            tracing::info!("source {}: listening again", self.name());
         }
+        Ok(())
     }
 
     /// Notes what happened and when to try again.
-    fn handle_broken(&mut self, now_us: u64, error: &OpenError) {
+    fn handle_broken(&mut self, now_us: u64, error: &OpenError) -> Drained {
         self.take_dropped();
         self.socket = None;
-        self.reopen.handle_failure(now_us);
         let notice = format!("source {}: {error}", self.name());
-        if self.health.notice.as_ref() != Some(&notice) {
-            tracing::warn!("{notice}; it is tried again");
-            self.health.notice = Some(notice);
-        }
+        self.reopen.handle_broken(now_us, &mut self.health, notice)
     }
 
     fn take_dropped(&mut self) {
@@ -173,7 +161,7 @@ impl MonitorSource {
         out: &mut dyn FnMut(Heard),
     ) -> io::Result<Drained> {
         let Some(socket) = &self.socket else {
-            return Ok(Drained::NextAt(self.reopen.due_us()));
+            return Err(io::ErrorKind::NotConnected.into());
         };
         let arrivals = Arrivals::new(now_us, self.emptied_us);
         let mut given_out = 0;
@@ -229,16 +217,18 @@ impl Source for MonitorSource {
         room: usize,
         out: &mut dyn FnMut(Heard),
     ) -> Result<Drained, SourceError> {
-        if self.socket.is_none()
-            && (now_us < self.reopen.due_us() || self.try_open(now_us).is_err())
-        {
-            return Ok(Drained::NextAt(self.reopen.due_us()));
+        if self.socket.is_none() {
+            if let Some(wait) = self.reopen.wait(now_us) {
+                return Ok(wait);
+            }
+            if let Err(error) = self.try_open(now_us) {
+                return Ok(self.handle_broken(now_us, &error));
+            }
         }
         let frames = self.health.frames;
-        let drained = self.read(now_us, room, out).unwrap_or_else(|error| {
-            self.handle_broken(now_us, &OpenError::of(error));
-            Drained::NextAt(self.reopen.due_us())
-        });
+        let drained = self.read(now_us, room, out);
+        let drained =
+            drained.unwrap_or_else(|error| self.handle_broken(now_us, &OpenError::of(error)));
         if self.health.frames != frames {
             // A queue that was full was not empty: only then something can have been dropped.
             self.take_dropped();

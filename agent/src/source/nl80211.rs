@@ -28,7 +28,7 @@ use crate::limits::{
     FTM_PEERS_MAX, INTERFACES_INTERVAL, INTERFACES_MAX, NETLINK_ANSWER_MAX, PULLS_MAX,
 };
 use crate::nl80211::{self, command};
-use crate::source::reopen::Reopen;
+use crate::source::reopen::{Reopen, note};
 use crate::source::{Drained, Heard, Source, SourceError, SourceHealth};
 use crate::system::netlink_socket::NetlinkSocket;
 
@@ -80,7 +80,6 @@ pub struct StationsSource {
     /// How an interface's number is found; a test has its own.
     index_of: fn(&str) -> io::Result<u32>,
     reopen: Reopen,
-    opened_before: bool,
     health: SourceHealth,
 }
 
@@ -135,7 +134,6 @@ impl StationsSource {
             discovery_due_us: 0,
             polled_us: 0,
             reopen: Reopen::default(),
-            opened_before: false,
             health: SourceHealth::default(),
         }
     }
@@ -210,8 +208,7 @@ impl StationsSource {
         }
         match (self.step, result) {
             (Step::Family, Ok(())) if self.family != 0 => {
-                self.health.restarts += u64::from(self.opened_before);
-                self.opened_before = true;
+                self.reopen.handle_opened(&mut self.health);
                 self.discovery_due_us = 0;
                 self.begin_poll(now_us)
             }
@@ -280,23 +277,14 @@ impl StationsSource {
                 ))
             }
         };
-        self.set_notice(notice);
-    }
-
-    fn set_notice(&mut self, notice: Option<String>) {
-        if let Some(notice) = &notice
-            && self.health.notice.as_ref() != Some(notice)
-        {
-            tracing::warn!("{notice}; it is tried again");
-        }
-        self.health.notice = notice;
+        note(&mut self.health, notice);
     }
 
     fn handle_broken(&mut self, now_us: u64, error: &io::Error) -> Drained {
         self.dialogue = None;
         self.step = Step::Idle;
-        self.set_notice(Some(format!("source nl80211: {error}")));
-        Drained::NextAt(self.reopen.handle_failure(now_us))
+        let notice = format!("source nl80211: {error}");
+        self.reopen.handle_broken(now_us, &mut self.health, notice)
     }
 
     /// Looks after the measurement of ranges, if there is one; when to do so again.
@@ -366,8 +354,8 @@ impl Source for StationsSource {
         out: &mut dyn FnMut(Heard),
     ) -> Result<Drained, SourceError> {
         if self.dialogue.is_none() {
-            if now_us < self.reopen.due_us() {
-                return Ok(Drained::NextAt(self.reopen.due_us()));
+            if let Some(wait) = self.reopen.wait(now_us) {
+                return Ok(wait);
             }
             if let Err(error) = self.connect(now_us) {
                 return Ok(self.handle_broken(now_us, &error));

@@ -16,7 +16,7 @@ use wire::frame::RadioHello;
 
 use crate::limits::{LOOK_INTERVAL_MAX, UBUS_READS_MAX};
 use crate::source::bands::radio_of;
-use crate::source::reopen::Reopen;
+use crate::source::reopen::{Reopen, note};
 use crate::source::{Drained, Heard, Source, SourceError, SourceHealth, Transmitter};
 use crate::ubus::hostapd::Notification;
 use crate::ubus::{ClientError, UbusClient};
@@ -26,7 +26,7 @@ use same_frame::LastFrames;
 pub const SOCKETS: [&str; 2] = ["/var/run/ubus/ubus.sock", "/var/run/ubus.sock"];
 
 /// What a person should know when there is nobody to listen to.
-const NO_HOSTAPD: &str = "ubus: hostapd is not on the bus, or may not be seen by this user; switch Wi-Fi on, look with: \
+const NO_HOSTAPD: &str = "source ubus: hostapd is not on the bus, or may not be seen by this user; switch Wi-Fi on, look with: \
      ubus list 'hostapd.*', and see package/openwrt/trilobite-agent.acl.json";
 
 /// How the bus is listened to.
@@ -46,7 +46,6 @@ pub struct UbusSource {
     client: UbusClient,
     stream: Option<UnixStream>,
     reopen: Reopen,
-    connected_before: bool,
     last_frames: LastFrames,
     watermark_us: u64,
     health: SourceHealth,
@@ -73,7 +72,6 @@ impl UbusSource {
             options,
             stream: None,
             reopen: Reopen::default(),
-            connected_before: false,
             last_frames: LastFrames::new(),
             watermark_us: 0,
             health: SourceHealth::default(),
@@ -87,8 +85,7 @@ impl UbusSource {
                 Ok(stream) => {
                     self.client.handle_connected(now_us);
                     self.stream = Some(stream);
-                    self.health.restarts += u64::from(self.connected_before);
-                    self.connected_before = true;
+                    self.reopen.handle_opened(&mut self.health);
                     return Ok(());
                 }
                 Err(error) => {
@@ -217,15 +214,9 @@ impl UbusSource {
     /// Gives the connection up and says when to try again.
     fn handle_broken(&mut self, broken: &Broken, now_us: u64) -> Drained {
         self.stream = None;
-        let due_us = self.reopen.handle_failure(now_us);
-        let notice = format!("ubus: {broken}; trying again");
-        // The same failure again and again is told once.
-        if self.health.notice.as_ref() != Some(&notice) {
-            tracing::warn!("{notice}");
-            self.health.notice = Some(notice);
-        }
         self.watermark_us = now_us;
-        Drained::NextAt(due_us)
+        let notice = format!("source ubus: {broken}");
+        self.reopen.handle_broken(now_us, &mut self.health, notice)
     }
 
     /// Notes what a person should know of a connection that stands.
@@ -234,10 +225,8 @@ impl UbusSource {
             return;
         };
         self.reopen.handle_success();
-        let notice = (subscriptions == 0).then_some(NO_HOSTAPD);
-        if self.health.notice.as_deref() != notice {
-            self.health.notice = notice.map(str::to_owned);
-        }
+        let notice = (subscriptions == 0).then(|| NO_HOSTAPD.to_owned());
+        note(&mut self.health, notice);
     }
 }
 
@@ -257,9 +246,9 @@ impl Source for UbusSource {
         out: &mut dyn FnMut(Heard),
     ) -> Result<Drained, SourceError> {
         if self.stream.is_none() {
-            if now_us < self.reopen.due_us() {
+            if let Some(wait) = self.reopen.wait(now_us) {
                 self.watermark_us = now_us;
-                return Ok(Drained::NextAt(self.reopen.due_us()));
+                return Ok(wait);
             }
             if let Err(broken) = self.connect(now_us) {
                 return Ok(self.handle_broken(&broken, now_us));

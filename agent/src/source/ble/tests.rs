@@ -213,7 +213,7 @@ fn an_adapter_may_be_pulled_out_and_come_back() {
     let (mut room, adapter) = Room::scanning(Kin::Extended);
     drop(adapter);
     room.step();
-    assert_eq!(room.notice(), "ble hci0: it is not there; trying again");
+    assert_eq!(room.notice(), "source ble hci0: it is not there");
     assert!(room.source.fd().is_none());
     room.now_us += REOPEN_MAX.as_micros() as u64;
     room.step();
@@ -249,7 +249,7 @@ fn an_adapter_that_refuses_or_fails_is_given_up() {
     room.step();
     adapter.send(&[4, 0x0e, 4, 1, 0x03, 0x0c, 0x0c]);
     room.step();
-    let expected = "ble hci0: the adapter refuses command 0x0c03 (status 0x0c); trying again";
+    let expected = "source ble hci0: the adapter refuses command 0x0c03 (status 0x0c)";
     assert_eq!(room.notice(), expected);
     let (mut room, adapter) = Room::scanning(Kin::Extended);
     adapter.send(&[4, 0x10, 1, 0]);

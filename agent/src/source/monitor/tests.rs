@@ -196,11 +196,19 @@ fn a_monitor_hears_what_a_capture_of_the_same_frames_holds() {
     );
 }
 
+/// When a source that broke is opened again.
+fn opens_at(source: &MonitorSource) -> u64 {
+    match source.reopen.wait(0) {
+        Some(Drained::NextAt(at_us)) => at_us,
+        other => panic!("it waits: {other:?}"),
+    }
+}
+
 #[test]
 fn an_interface_that_comes_goes_and_comes_back() {
     in_own_network("an_interface_that_comes_goes_and_comes_back", || {
         let mut source = monitor(&[]).expect("it may come");
-        let first_us = source.reopen.due_us();
+        let first_us = opens_at(&source);
         let drained = source.drain(0, 9, &mut |_| {}).expect("it waits");
         assert_eq!(drained, Drained::NextAt(first_us));
         let notice = source.health().notice.expect("it is missing");
@@ -209,7 +217,7 @@ fn an_interface_that_comes_goes_and_comes_back() {
         for restarts in 0..3 {
             let tap_down = Tap::new("mon0", RADIOTAP.into()).expect("a tap");
             let drained = source.drain(now_us, 9, &mut |_| {}).expect("it waits");
-            assert_eq!(drained, Drained::NextAt(source.reopen.due_us()));
+            assert_eq!(drained, Drained::NextAt(opens_at(&source)));
             assert!(
                 source
                     .health()
@@ -219,7 +227,7 @@ fn an_interface_that_comes_goes_and_comes_back() {
             );
             tap_down.set_up(true).expect("the tap is ours");
             let mut tap = tap_down;
-            now_us = source.reopen.due_us();
+            now_us = opens_at(&source);
             source.drain(now_us, 9, &mut |_| {}).expect("it is up");
             assert_eq!(source.health().notice, None);
             assert_eq!(source.health().restarts, restarts);
@@ -231,7 +239,7 @@ fn an_interface_that_comes_goes_and_comes_back() {
                 .drain(now_us, 9, &mut |_| {})
                 .expect("it may come back");
             assert!(source.fd().is_none());
-            now_us = source.reopen.due_us();
+            now_us = opens_at(&source);
         }
     });
 }
