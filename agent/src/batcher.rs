@@ -83,6 +83,12 @@ impl Batcher {
         }
     }
 
+    /// Takes the memory of the queue from the system now, and not when a node goes away and the queue
+    /// fills: a device that has none left should show it at the start.
+    pub fn touch_memory(&mut self) {
+        self.queue.touch_memory();
+    }
+
     /// Takes in one observation; when the queue is full, the oldest goes.
     #[inline]
     pub fn handle_observation(&mut self, observation: Observation) {

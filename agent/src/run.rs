@@ -162,6 +162,13 @@ impl Agent {
         self
     }
 
+    /// Takes all memory of the queue from the system now; for a process that is one agent.
+    #[must_use]
+    pub fn with_memory_touched(mut self) -> Self {
+        self.core.batcher.touch_memory();
+        self
+    }
+
     /// Asks for the next certificate when two thirds of the present one's life are over.
     #[must_use]
     pub fn with_renewal(mut self, renewal: Option<Renewal>) -> Self {

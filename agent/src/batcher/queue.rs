@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::collections::vec_deque::{Iter, IterMut};
 use std::ops::Range as Places;
 
-use wire::{Observation, Range};
+use wire::{ClientId, Kind, Observation, Range};
 
 use super::waiting::Waiting;
 
@@ -25,6 +25,26 @@ impl Queue {
             ranges: VecDeque::with_capacity(observations),
             first: 0,
         }
+    }
+
+    /// Writes to all memory of those that wait, so that the system gives it now and not when a node
+    /// goes away and the queue fills. Ranges are few.
+    pub(super) fn touch_memory(&mut self) {
+        let nobody = Waiting::new(&Observation {
+            client: ClientId(u64::MAX),
+            heard_at_us: u64::MAX,
+            radio: u8::MAX,
+            rssi_dbm: None,
+            noise_dbm: None,
+            channel: u8::MAX,
+            kind: Kind::Other,
+            randomised: false,
+            associated: false,
+            range: None,
+        });
+        let len = self.waiting.len();
+        self.waiting.resize(self.waiting.capacity(), nobody);
+        self.waiting.truncate(len);
     }
 
     #[inline]
@@ -146,7 +166,6 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use wire::{ClientId, Kind};
 
     use super::*;
 
@@ -167,6 +186,19 @@ mod tests {
                 deviation_mm: Some(9),
             }),
         }
+    }
+
+    #[test]
+    fn touching_memory_changes_nothing() {
+        let mut queue = Queue::with_capacity(8);
+        for client in 0..5 {
+            queue.push(&heard(client, true));
+        }
+        queue.remove_first(2);
+        queue.touch_memory();
+        let waiting = (0..queue.len()).filter_map(|i| queue.observation(i));
+        assert!(waiting.eq((2..5).map(|client| heard(client, true))));
+        assert_eq!(queue.waiting.capacity(), 8);
     }
 
     proptest! {

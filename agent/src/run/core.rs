@@ -56,7 +56,7 @@ impl Core {
         desk: Desk,
         hold: Duration,
     ) -> Self {
-        let look_interval = (hold / 8).clamp(LOOK_INTERVAL_MIN, LOOK_INTERVAL_MAX);
+        let look_interval = (hold / 4).clamp(LOOK_INTERVAL_MIN, LOOK_INTERVAL_MAX);
         Self {
             batcher,
             session,
@@ -224,11 +224,14 @@ impl Core {
             }
             let wake = self.wake();
             let inbox = self.asked.inbox();
-            let look = async {
-                match self.look_due_us(now_us) {
-                    Some(due_us) if due_us <= now_us => tokio::task::yield_now().await,
-                    Some(due_us) => tokio::time::sleep_until(self.instant(due_us)).await,
-                    None => std::future::pending().await,
+            let due_us = self.look_due_us(now_us);
+            let due = due_us.filter(|&due_us| due_us > now_us);
+            let due = due.map(|due_us| self.instant(due_us));
+            let look = async move {
+                match (due_us, due) {
+                    (None, _) => std::future::pending().await,
+                    (Some(_), None) => tokio::task::yield_now().await,
+                    (Some(_), Some(due)) => tokio::time::sleep_until(due).await,
                 }
             };
             tokio::select! {

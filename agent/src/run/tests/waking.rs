@@ -93,7 +93,7 @@ async fn what_comes_after_a_report_waits_for_others_again() {
     let mut writer = writers.remove(0);
     let mut config = config(&[node.address()]);
     // Looks are 50 ms apart and reports 100 ms; nothing is due before the next report takes it along.
-    config.batcher.hold = Duration::from_millis(400);
+    config.batcher.hold = Duration::from_millis(200);
     let agent = Agent::new(config, papers.agent.clone(), vec![source]).expect("an agent");
     let (outcome, ()) = beside(agent, async |_stop| {
         let mut guest = node.welcome(1).await;
