@@ -116,8 +116,8 @@ fn every_pattern_folds_all_clients_and_closes_its_books() {
         );
         let rows = thickness(&bulk);
         match id {
-            "full" => assert!((85.0..105.0).contains(&rows), "{rows} rows: {bulk}"),
-            _ => assert!((130.0..180.0).contains(&rows), "{rows} rows: {bulk}"),
+            "full" => assert!((95.0..125.0).contains(&rows), "{rows} rows: {bulk}"),
+            _ => assert!((170.0..240.0).contains(&rows), "{rows} rows: {bulk}"),
         }
         let fleet = measured(&folder, &format!("--pattern fleet --rate 20000 --id {id}"));
         let rate = fleet["observations_per_10s"].as_f64().unwrap() / 10.0;
