@@ -264,10 +264,10 @@ fn what_a_network_loses_is_counted_at_20_percent() {
 
 #[test]
 fn a_narrow_link_costs_observations_and_neither_memory_nor_time() {
-    // More than 210 kbit/s, so that something must give way.
-    let rig = Rig::start(5, 2_200);
+    // More than 300 kbit/s, so that something must give way.
+    let rig = Rig::start(5, 3_100);
     rig.relay.set_path(Path {
-        bits_per_second: Some(210_000),
+        bits_per_second: Some(300_000),
         ..Path::default()
     });
     rig.run_under_strain();
