@@ -183,6 +183,7 @@ impl Node {
                     hub.clone(),
                     ended.clone(),
                     sites.iter().map(|site| site.name.to_string()).collect(),
+                    parts.door.clone(),
                 ),
             })?),
             _ => None,

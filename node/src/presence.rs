@@ -115,6 +115,7 @@ impl Presence {
             is_recording: parts.is_recording,
             tombstone_age,
             calibrations,
+            tokens: None,
             answers: HashMap::new(),
         };
         let thread = std::thread::Builder::new()
@@ -169,6 +170,8 @@ struct Thread {
     tombstone_age: Duration,
     /// What each site's readers were last told of.
     calibrations: Vec<(Arc<site::Site>, Arc<Calibration>)>,
+    /// Whose tokens the store was last told of.
+    tokens: Option<Arc<[(String, String)]>>,
     /// Who waits until clients are forgotten.
     answers: HashMap<Key, Vec<std::sync::mpsc::SyncSender<bool>>>,
 }
@@ -265,6 +268,12 @@ impl Thread {
         let real_us = self.surroundings.now_us();
         if !self.is_recording {
             self.core.handle_tick(real_us);
+        }
+        let tokens = self.surroundings.tokens();
+        if self.tokens.as_deref() != Some(&tokens) {
+            let tokens: Arc<[_]> = tokens.into();
+            self.core.handle_tokens(tokens.clone(), real_us);
+            self.tokens = Some(tokens);
         }
         let agents = self.surroundings.agents();
         for index in 0..self.calibrations.len() {

@@ -154,6 +154,15 @@ impl Door {
         consumers.map(|consumer| consumer.name.clone()).collect()
     }
 
+    /// The consumers on the list with the marks of their tokens; none where there is no list.
+    pub(crate) fn tokens(&self) -> Vec<(String, String)> {
+        let list = self.list();
+        let consumers = list.iter().flat_map(|list| list.iter());
+        consumers
+            .map(|consumer| (consumer.name.clone(), consumer.token_mark()))
+            .collect()
+    }
+
     fn list(&self) -> Option<Arc<Consumers>> {
         self.list
             .read()

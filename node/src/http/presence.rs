@@ -164,6 +164,22 @@ pub(super) async fn erase(
     }
 }
 
+pub(super) async fn consumer(
+    State(state): State<HttpState>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Path(name) = path.map_err(bad_path)?;
+    let found = read_store(&state, move |reading| resources::consumer(reading, &name));
+    let found = found.await?.ok_or_else(|| {
+        ApiError::not_found(
+            "no consumer of this name had a token lately",
+            "see \"trilobite token list\" where the node runs",
+        )
+    })?;
+    Ok(answer(&headers, &found))
+}
+
 /// A client as messages told of it: 410 and why, once it ended.
 pub(super) async fn client(
     state: &HttpState,
@@ -187,19 +203,26 @@ pub(super) async fn client(
     }))
 }
 
-/// Reads a site's tables, on a thread that may wait.
+/// Reads a site's tables.
 async fn read<T: Send + 'static>(
     state: &HttpState,
     site: String,
     job: impl FnOnce(&mut Reading<'_>, &str) -> Result<T, SqlError> + Send + 'static,
 ) -> Result<T, ApiError> {
     state.site(&site)?;
+    read_store(state, move |reading| job(reading, &site)).await
+}
+
+/// Reads tables, on a thread that may wait.
+async fn read_store<T: Send + 'static>(
+    state: &HttpState,
+    job: impl FnOnce(&mut Reading<'_>) -> Result<T, SqlError> + Send + 'static,
+) -> Result<T, ApiError> {
     let store = state.store()?;
-    let read = move || store.read(|reading| job(reading, &site));
-    match tokio::task::spawn_blocking(read).await {
+    match tokio::task::spawn_blocking(move || store.read(job)).await {
         Ok(Ok(read)) => Ok(read),
         Ok(Err(error)) => {
-            tracing::warn!("state of zones and access points: {error}");
+            tracing::warn!("state of zones, access points and consumers: {error}");
             Err(ApiError::unavailable(
                 "the store does not answer",
                 "ask again later",

@@ -104,6 +104,7 @@ pub(crate) fn table() -> Vec<Route> {
     const LOCATED: Policy = Policy::Site(POSITIONS);
     const KNOWN: Policy = Policy::Site(CLIENTS);
     const ZONES: Policy = Policy::Site(&["zone.*"]);
+    const TOKENS: Policy = Policy::AllSites(&["token.*"]);
     const APS: Policy = Policy::Site(&["ap.*"]);
     vec![
         Route::map("/").get(Policy::Token, page::index),
@@ -132,6 +133,7 @@ pub(crate) fn table() -> Vec<Route> {
             .get(LOCATED, survey::list)
             .post(Policy::Order, survey::take),
         Route::both("/api/v1/sites/{site}/survey/{point}").delete(Policy::Order, survey::remove),
+        Route::both("/api/v1/consumers/{consumer}").get(TOKENS, presence::consumer),
         Route::both("/api/v1/ledger").get(Policy::AllSites(ANY), status::ledger),
         Route::map("/api/v1/demo/truth").get(Policy::AllSites(POSITIONS), truth::list),
         Route::both("/livez").get(Policy::Open, status::livez),

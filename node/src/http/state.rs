@@ -220,13 +220,15 @@ impl HttpState {
             })
     }
 
-    /// Whether a path is below a site that this node serves: what is not answers 404.
+    /// Whether a path is below a site that this node serves, for what is not answers 404; or of no
+    /// site, and then its route decides.
     pub(super) fn serves(&self, path: &str) -> bool {
         let below = path
             .strip_prefix(SITES)
             .and_then(|rest| rest.strip_prefix('/'));
-        let site = below.map(|rest| rest.split('/').next().unwrap_or_default());
-        site.is_some_and(|id| self.sites.iter().any(|entry| entry.site.id == id))
+        let Some(below) = below else { return true };
+        let site = below.split('/').next().unwrap_or_default();
+        self.sites.iter().any(|entry| entry.site.id == site)
     }
 
     /// The calibrations.

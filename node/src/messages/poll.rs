@@ -1,7 +1,7 @@
 //! One poll: what the store has for whom, now or as soon as it comes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +32,6 @@ pub struct Messages {
     looks: Semaphore,
     /// Of each consumer with a token, so that none takes all turns.
     looks_of: Mutex<HashMap<String, Arc<Semaphore>>>,
-    polls: AtomicU64,
     /// Consumers that wait for a commit.
     waiting: AtomicU32,
     held: Arc<Held>,
@@ -66,21 +65,14 @@ impl Messages {
             bell,
             looks: Semaphore::new(LOOKS_MAX),
             looks_of: Mutex::default(),
-            polls: AtomicU64::new(0),
             waiting: AtomicU32::new(0),
             held: Arc::default(),
         }
     }
 
-    /// The store behind it.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
     /// How it fares.
     pub fn counts(&self) -> MessagesCounts {
         MessagesCounts {
-            polls: self.polls.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
             held_bytes: self.held.bytes(),
         }
@@ -96,7 +88,6 @@ impl Messages {
         served: impl Fn(&str) -> bool + Send + Sync + 'static,
         closing: watch::Receiver<bool>,
     ) -> Result<Response, ApiError> {
-        self.polls.fetch_add(1, Ordering::Relaxed);
         let mut ask = match self.feed.ask(query, accept) {
             Ok(ask) => ask,
             Err(refusal) => return self.response(caller, refusal),
@@ -194,7 +185,7 @@ impl Messages {
         };
         let _turn = self.looks.acquire().await.ok();
         // Nothing is looked up for who does not read it; those before it had their turn meanwhile.
-        self.held.check(named(caller)).map_err(no_room)?;
+        self.held.check(caller.name()).map_err(no_room)?;
         let (store, query) = (self.store.clone(), query.clone());
         let looked = tokio::task::spawn_blocking(move || store.page(&query)).await;
         Ok(looked.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic())))
@@ -202,7 +193,7 @@ impl Messages {
 
     /// The turns of a consumer with a token; those without one share all turns.
     fn looks_of(&self, caller: &Caller) -> Option<Arc<Semaphore>> {
-        let name = named(caller);
+        let name = caller.name();
         if name.is_empty() {
             return None;
         }
@@ -216,7 +207,7 @@ impl Messages {
     }
 
     fn response(&self, caller: &Caller, answer: Answer) -> Result<Response, ApiError> {
-        let body = self.held.hold(named(caller), answer.body);
+        let body = self.held.hold(caller.name(), answer.body);
         let body = body.map_err(no_room)?;
         let status = StatusCode::from_u16(answer.status);
         let mut response = (status.unwrap_or_default(), Body::from(body)).into_response();
@@ -232,23 +223,13 @@ impl Messages {
     }
 }
 
-/// How the polls fare together.
+/// How polls and their answers wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessagesCounts {
-    /// Polls since the start.
-    pub polls: u64,
     /// Consumers that wait for a commit now.
     pub waiting: u32,
     /// Bytes of answers that wait for slow readers now.
     pub held_bytes: usize,
-}
-
-/// The name of a consumer with a token; empty for all others, who are not told apart.
-fn named(caller: &Caller) -> &str {
-    match caller.is_named() {
-        true => caller.name(),
-        false => "",
-    }
 }
 
 fn no_room(why: NoRoom) -> ApiError {

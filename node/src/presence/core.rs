@@ -280,6 +280,12 @@ impl Core {
         }
     }
 
+    /// These consumers have valid tokens now, and no others.
+    pub(super) fn handle_tokens(&mut self, tokens: Arc<[(String, String)]>, at_us: u64) {
+        self.pending
+            .put(Key::Tokens, Write::Tokens { tokens, at_us });
+    }
+
     /// It is time to remove old rows.
     pub(super) fn handle_purge(&mut self, before_us: u64) {
         self.pending.put(Key::Purge, Write::Purge { before_us });

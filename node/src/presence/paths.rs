@@ -22,6 +22,11 @@ pub(super) fn ap(site: &str, ap: &str) -> Result<Resource, ResourceError> {
     format!("/api/v1/sites/{site}/aps/{ap}").parse()
 }
 
+/// A consumer with a token.
+pub(super) fn consumer(name: &str) -> Result<Resource, ResourceError> {
+    format!("/api/v1/consumers/{name}").parse()
+}
+
 /// A client of a site.
 pub(super) fn client(site: &str, client: &str) -> Result<Resource, ResourceError> {
     format!("/api/v1/sites/{site}/clients/{client}").parse()

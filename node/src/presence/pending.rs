@@ -13,6 +13,7 @@ pub(super) enum Key {
     Rotate { site: u32 },
     Site { site: u32 },
     Calibration { site: u32 },
+    Tokens,
     Purge,
 }
 

@@ -94,6 +94,19 @@ pub struct ClientState {
     pub version: i64,
 }
 
+/// A consumer with a token, or whose token was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsumerState {
+    /// Its name.
+    pub consumer: String,
+    /// `valid` or `revoked`.
+    pub state: String,
+    /// Since when.
+    pub since: String,
+    /// Grows with each change.
+    pub version: i64,
+}
+
 const ZONE: &str = "SELECT site, zone, occupancy, level, level_since_us, thresholds, changed_us, \
                     removed, version FROM presence_zone WHERE site = ?1";
 
@@ -204,6 +217,29 @@ pub fn client(
             state: row.text(2)?.to_owned(),
             since: time(row, 3)?,
             version: row.integer(4)?,
+        })
+    };
+    rows.first().map(state).transpose()
+}
+
+/// A consumer; `None` for one that never had a token, or whose token was revoked too long ago.
+///
+/// # Errors
+/// As [`zones`].
+pub fn consumer(
+    reading: &mut Reading<'_>,
+    consumer: &str,
+) -> Result<Option<ConsumerState>, SqlError> {
+    let rows = reading.query(
+        "SELECT consumer, state, since_us, version FROM presence_consumer WHERE consumer = ?1",
+        &[consumer.into()],
+    )?;
+    let state = |row: &Row| {
+        Ok(ConsumerState {
+            consumer: row.text(0)?.to_owned(),
+            state: row.text(1)?.to_owned(),
+            since: time(row, 2)?,
+            version: row.integer(3)?,
         })
     };
     rows.first().map(state).transpose()

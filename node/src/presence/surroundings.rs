@@ -10,6 +10,7 @@ use wire::ClientId;
 use super::ended::Ended;
 use super::forgetting::Forgetting;
 use crate::calibrate::desk::Desk;
+use crate::http::Door;
 use crate::latest::Hub;
 
 /// The node around presence.
@@ -20,6 +21,7 @@ pub struct Surroundings {
     hub: Arc<Hub>,
     ended: Arc<Ended>,
     sites: Vec<String>,
+    door: Arc<Door>,
     forgetting: Forgetting,
 }
 
@@ -31,6 +33,7 @@ impl Surroundings {
         hub: Arc<Hub>,
         ended: Arc<Ended>,
         sites: Vec<String>,
+        door: Arc<Door>,
     ) -> Self {
         Self {
             pipeline,
@@ -38,6 +41,7 @@ impl Surroundings {
             hub,
             ended,
             sites,
+            door,
             forgetting: Forgetting::default(),
         }
     }
@@ -55,6 +59,11 @@ impl Surroundings {
         connected
             .filter_map(|agent| Some((index(agent.site.as_str())?, agent.agent.to_string())))
             .collect()
+    }
+
+    /// Consumers with valid tokens, with the marks of these.
+    pub(super) fn tokens(&self) -> Vec<(String, String)> {
+        self.door.tokens()
     }
 
     /// The calibration that a site uses.

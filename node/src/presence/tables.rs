@@ -6,6 +6,7 @@
 
 mod end;
 mod site;
+mod token;
 mod visit;
 
 use outbox::{Component, Message, Migration, Publish as _, PublishError, SqlError, Tx};
@@ -19,11 +20,18 @@ pub(super) use visit::level;
 /// The tables, for [`outbox::Store::open`].
 pub const COMPONENT: Component = Component {
     name: "presence",
-    migrations: &[Migration {
-        version: 1,
-        sqlite: TABLES,
-        postgres: TABLES,
-    }],
+    migrations: &[
+        Migration {
+            version: 1,
+            sqlite: TABLES,
+            postgres: TABLES,
+        },
+        Migration {
+            version: 2,
+            sqlite: CONSUMERS,
+            postgres: CONSUMERS,
+        },
+    ],
 };
 
 /// Both databases read it alike. Times are microseconds since 1970.
@@ -53,6 +61,13 @@ CREATE INDEX presence_client_ended ON presence_client (state, since_us);
 CREATE TABLE presence_site (
     site TEXT NOT NULL PRIMARY KEY, file_hash TEXT NOT NULL, plan_hash TEXT NOT NULL,
     zones_hash TEXT NOT NULL, calibration_hash TEXT NOT NULL, version BIGINT NOT NULL);
+";
+
+/// Consumers, which belong to no site.
+const CONSUMERS: &str = "
+CREATE TABLE presence_consumer (
+    consumer TEXT NOT NULL PRIMARY KEY, token TEXT NOT NULL, state TEXT NOT NULL,
+    since_us BIGINT NOT NULL, version BIGINT NOT NULL);
 ";
 
 /// A write was not done.
@@ -95,6 +110,7 @@ pub(super) fn apply(tx: &mut Tx<'_>, write: &Write) -> Result<Progress, WriteErr
         Write::Rotate { site, key, at_us } => return end::rotate(tx, site, *key, *at_us),
         Write::Site(facts) => site::compare(tx, facts)?,
         Write::Calibration { site, hash } => site::write_calibration(tx, site, hash)?,
+        Write::Tokens { tokens, at_us } => token::compare(tx, tokens, *at_us)?,
         Write::Purge { before_us } => return end::purge(tx, *before_us),
     }
     Ok(Progress::Done)

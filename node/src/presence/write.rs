@@ -79,6 +79,13 @@ pub(super) enum Write {
         /// Tells calibrations apart.
         hash: String,
     },
+    /// Consumers with valid tokens, each with its token's mark: all that there are.
+    Tokens {
+        /// Names and marks.
+        tokens: Arc<[(String, String)]>,
+        /// Now.
+        at_us: u64,
+    },
     /// Rows of what ended before then are no longer needed.
     Purge {
         /// Then.
@@ -177,7 +184,7 @@ impl Write {
             | Self::Rotate { site, .. }
             | Self::Site(SiteFacts { site, .. })
             | Self::Calibration { site, .. } => Some(site),
-            Self::Purge { .. } => None,
+            Self::Tokens { .. } | Self::Purge { .. } => None,
         }
     }
 }

@@ -55,6 +55,7 @@ fn filled(path: &str) -> String {
         .replace("{client}", "0000000000000001")
         .replace("{zone}", "lobby")
         .replace("{ap}", "ap-1")
+        .replace("{consumer}", "wms")
         .replace("{point}", "1")
         .replace("{file}", "app.js");
     assert!(

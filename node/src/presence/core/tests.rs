@@ -128,7 +128,7 @@ impl Rig {
             self.cursor = Start::Cursor(page.next);
             told.extend(page.messages.iter().map(|message| {
                 let resource = message.resource.as_str();
-                let below = resource.strip_prefix("/api/v1/sites/hall").unwrap();
+                let below = resource.trim_start_matches("/api/v1/sites/hall");
                 format!("{} {below}", message.kind.as_str())
             }));
             if !page.more {
@@ -401,6 +401,40 @@ fn what_ended_is_purged_after_its_age_and_what_lives_is_not(place: &Place) {
     assert_eq!(rig.store.read(opted_out).unwrap(), None);
 }
 
+fn a_token_that_goes_is_told_once_also_when_the_node_was_away(place: &Place) {
+    let mut rig = Rig::new(place);
+    rig.told();
+    let tell = |rig: &mut Rig, tokens: &[(&str, &str)]| {
+        let tokens = tokens
+            .iter()
+            .map(|(name, mark)| (name.to_string(), mark.to_string()));
+        rig.core.handle_tokens(tokens.collect(), rig.now_us);
+        rig.settle();
+        rig.told()
+    };
+    let state = |rig: &Rig, name: &str| {
+        let read = |reading: &mut outbox::Reading<'_>| resources::consumer(reading, name);
+        let found = rig.store.read(read).unwrap();
+        found.map(|found| (found.state, found.version))
+    };
+    let (one, two) = (("wms", "1"), ("map", "2"));
+    assert!(tell(&mut rig, &[one, two]).is_empty());
+    assert_eq!(state(&rig, "wms"), Some(("valid".to_owned(), 1)));
+    let gone = ["token.revoked /api/v1/consumers/wms"];
+    assert_eq!(tell(&mut rig, &[two]), gone);
+    assert!(tell(&mut rig, &[two]).is_empty());
+    assert_eq!(state(&rig, "wms"), Some(("revoked".to_owned(), 2)));
+    // Made anew, and replaced while the node was away.
+    assert!(tell(&mut rig, &[("wms", "3"), two]).is_empty());
+    rig.restart(HALL, KeyId(7));
+    assert_eq!(tell(&mut rig, &[("wms", "4"), two]), gone);
+    assert_eq!(state(&rig, "wms"), Some(("valid".to_owned(), 5)));
+    assert_eq!(tell(&mut rig, &[]).len(), 2);
+    rig.core.handle_purge(rig.now_us + 1);
+    rig.settle();
+    assert_eq!(state(&rig, "wms"), None);
+}
+
 fn whatever_fails_the_store_ends_with_the_truth(place: &Place) {
     let mut state = 1_u64;
     let mut random = move |below: u64| {
@@ -483,11 +517,19 @@ fn types_of_messages_are_types() {
         include_str!("../tables/visit.rs"),
         include_str!("../tables/end.rs"),
         include_str!("../tables/site.rs"),
+        include_str!("../tables/token.rs"),
     ] {
         for text in source.split('"').skip(1).step_by(2) {
-            let is_kind = ["zone.", "ap.", "client.", "floorplan.", "calibration."]
-                .iter()
-                .any(|prefix| text.starts_with(prefix));
+            let is_kind = [
+                "zone.",
+                "ap.",
+                "client.",
+                "floorplan.",
+                "calibration.",
+                "token.",
+            ]
+            .iter()
+            .any(|prefix| text.starts_with(prefix));
             if is_kind && !text.contains(' ') {
                 assert!(text.parse::<outbox::Kind>().is_ok(), "{text}");
             }
@@ -503,6 +545,7 @@ over_both_stores!(
     changes_of_the_site_are_told_once,
     access_points_go_and_come_back,
     what_ended_is_purged_after_its_age_and_what_lives_is_not,
+    a_token_that_goes_is_told_once_also_when_the_node_was_away,
     whatever_fails_the_store_ends_with_the_truth,
     who_opts_out_or_is_erased_is_gone_and_told_so,
     who_opted_out_is_not_told_again_before_the_key_rotates,

@@ -141,6 +141,11 @@ pub(super) fn purge(tx: &mut Tx<'_>, before_us: u64) -> Result<Progress, WriteEr
          FROM presence_client WHERE state <> 'here' AND since_us < ?1 LIMIT ?2)",
         &values,
     )?;
+    // Of these there are few: each is a program that somebody ran.
+    tx.execute(
+        "DELETE FROM presence_consumer WHERE state <> 'valid' AND since_us < ?1",
+        &values[..1],
+    )?;
     let most = PURGED_PER_COMMIT_MAX.cast_unsigned();
     Ok(if visits < most && clients < most {
         Progress::Done
