@@ -25,7 +25,9 @@ pub const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// hears of a message later, by a second where a thousand wait.
 pub const LOOKS_PER_S_MAX: u32 = 1_000;
 
-/// Most bytes of answers that wait for slow readers, of all consumers. Beyond it: 503, come back.
+/// Most bytes of answers that wait for slow readers, of all consumers. Beyond it: 503, come back. One
+/// half takes only the first answer of each consumer with a token: one that reads finds room beside
+/// those that do not.
 pub const HELD_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 
 /// Most bytes of answers that wait for the readers of one consumer with a token. Beyond it: 429.
@@ -50,6 +52,6 @@ const _: () = assert!(
     "one consumer leaves turns for others"
 );
 const _: () = assert!(
-    HELD_BYTES_PER_CONSUMER_MAX < HELD_BYTES_MAX,
+    HELD_BYTES_PER_CONSUMER_MAX < HELD_BYTES_MAX / 2,
     "one consumer leaves room for others"
 );
