@@ -75,11 +75,14 @@ fn lock(file: &Path) -> (Child, impl Iterator<Item = std::io::Result<String>>) {
     (child, output)
 }
 
-/// Not a test: what the other process does.
+/// Not a test, but what the other process does. Only this program can be that process: a unit test
+/// knows no other one of ours, and a lock of the same process would be another thing.
 #[test]
-#[ignore = "holds a lock for the test below"]
+#[ignore = "no test of its own: a_locked_store_costs_no_observation_and_ends_with_the_truth starts it \
+            as another process that holds the lock of the store"]
 fn hold_the_lock() {
     let Ok(file) = std::env::var(FILE_VARIABLE) else {
+        eprintln!("skipped: there is no file to lock, since no test started this");
         return;
     };
     let connection = rusqlite::Connection::open(file).unwrap();
