@@ -33,6 +33,7 @@ use crate::route::{NodeAddress, Route};
 use crate::session::AgentSession;
 use crate::source::Source;
 use crate::status::{AgentOutcome, AgentStatus, Ending, StatusHandle};
+use crate::system::alarm::Alarm;
 use core::Core;
 use dialler::{Dialled, Dialler};
 use inbox::Desk;
@@ -105,6 +106,7 @@ pub struct Agent {
     backoff: Backoff,
     status: StatusHandle,
     handle: AgentHandle,
+    alone: bool,
 }
 
 impl std::fmt::Debug for Agent {
@@ -152,6 +154,7 @@ impl Agent {
             backoff: Backoff::new(seed, 0),
             status,
             handle,
+            alone: false,
         })
     }
 
@@ -162,10 +165,12 @@ impl Agent {
         self
     }
 
-    /// Takes all memory of the queue from the system now; for a process that is one agent.
+    /// For a process that is this agent and nothing else: all memory of the queue is taken from the
+    /// system now, and waits have a timer of their own, which costs fewer wake-ups.
     #[must_use]
-    pub fn with_memory_touched(mut self) -> Self {
+    pub fn alone(mut self) -> Self {
         self.core.batcher.touch_memory();
+        self.alone = true;
         self
     }
 
@@ -195,6 +200,9 @@ impl Agent {
             future: pin!(shutdown),
             asked: false,
         };
+        if self.alone {
+            self.core.alarm = Alarm::own();
+        }
         loop {
             let wait = match self.attempt(&mut shutdown).await {
                 Ended::Left => break,

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::line::{Line, Misuse, Takes, missing};
@@ -51,8 +50,8 @@ impl RunArgs {
 }
 
 pub(super) fn run_agent(args: &RunArgs) -> ExitCode {
-    let path = args.config.clone();
-    let (config, agent) = match prepare(&path) {
+    let path = args.config.as_path();
+    let (config, agent) = match prepare(path) {
         Ok(prepared) => prepared,
         Err(error) => return fail(MISUSED, &*error),
     };
@@ -60,26 +59,11 @@ pub(super) fn run_agent(args: &RunArgs) -> ExitCode {
         .enable_all()
         .build();
     let running = Running { path, config };
-    match runtime.and_then(|runtime| run_on(&runtime, running.until_signalled(agent))) {
+    let outcome = runtime.and_then(|runtime| runtime.block_on(running.until_signalled(agent)));
+    match outcome {
         Ok(Some(outcome)) => conclude(&outcome),
         Ok(None) => ExitCode::from(FAILED),
         Err(error) => fail(FAILED, &error),
-    }
-}
-
-/// Runs the future as a task of its own. One that the runtime itself waits for is woken through a
-/// descriptor, from the same thread too: a write, a read and a turn more for each of its wake-ups.
-fn run_on<T: Send + 'static>(
-    runtime: &Runtime,
-    future: impl Future<Output = std::io::Result<T>> + Send + 'static,
-) -> std::io::Result<T> {
-    let task = runtime.spawn(future);
-    match runtime.block_on(task) {
-        Ok(result) => result,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(ended) => Err(ended.into()),
-        },
     }
 }
 
@@ -94,17 +78,17 @@ fn prepare(path: &Path) -> Result<(FileConfig, Agent), AnyError> {
     let renewal = config.renewal(&credentials)?;
     let agent = Agent::new(config.agent.clone(), credentials, sources)?
         .with_renewal(renewal)
-        .with_memory_touched();
+        .alone();
     Ok((config, agent))
 }
 
 /// What stands beside the agent while it runs. All of it shares the agent's thread.
-struct Running {
-    path: PathBuf,
+struct Running<'a> {
+    path: &'a Path,
     config: FileConfig,
 }
 
-impl Running {
+impl Running<'_> {
     /// `None` when a second signal asked to end at once.
     async fn until_signalled(mut self, agent: Agent) -> std::io::Result<Option<AgentOutcome>> {
         let (mut first, mut second) = (Signals::new()?, Signals::new()?);
@@ -162,7 +146,7 @@ impl Running {
 
     /// Follows the file as it is now, whole or not at all.
     async fn follow_change(&mut self, agent: &AgentHandle) -> Result<(), AnyError> {
-        let config = FileConfig::load(&self.path)?;
+        let config = FileConfig::load(self.path)?;
         let credentials = config.credentials()?;
         let sources = match config.has_sources_of(&self.config) {
             true => None,

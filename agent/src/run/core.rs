@@ -20,6 +20,7 @@ use crate::limits::{LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN, RENEWAL_LOOK};
 use crate::renewal::{Outcome, Renewal};
 use crate::session::AgentSession;
 use crate::status::{AgentOutcome, AgentStatus, Ending};
+use crate::system::alarm::Alarm;
 use crate::system::own_use;
 use crate::time_of_day::own_unix_s;
 
@@ -39,6 +40,7 @@ pub(super) struct Core {
     pub(super) flow: Flow,
     leaving: bool,
     wake: Wake,
+    pub(super) alarm: Alarm,
     pub(super) asked: Asked,
     pub(super) pace: Option<Pace>,
     /// The node that the link is or will be with.
@@ -71,6 +73,7 @@ impl Core {
             flow: Flow::Now,
             leaving: false,
             wake: Wake::default(),
+            alarm: Alarm::default(),
             asked: Asked::new(desk),
             pace: None,
             node: String::new(),
@@ -158,12 +161,28 @@ impl Core {
     fn awake_look_due_us(&self, now_us: u64) -> Option<u64> {
         match self.flow {
             Flow::Now => Some(now_us),
-            Flow::At(at_us) => Some(at_us.max(self.looked_at_us + self.look_interval_us)),
+            Flow::At(at_us) => {
+                let due_us = at_us.max(self.looked_at_us + self.look_interval_us);
+                Some(self.together(due_us, at_us))
+            }
             Flow::WithRoom if self.batcher.room_soon() > 0 && self.session.session().is_some() => {
                 Some(now_us)
             }
             Flow::WithRoom | Flow::Finished => None,
         }
+    }
+
+    /// A look that is due about when something leaves anyway is taken at that moment, but not before
+    /// `from_us`: one wake-up serves both.
+    fn together(&self, due_us: u64, from_us: u64) -> u64 {
+        let batch = self.batcher.poll_timeout();
+        let batch = batch.filter(|_| self.intake.clock() == Clock::Monotonic);
+        [batch, self.session.report_due_us()]
+            .into_iter()
+            .flatten()
+            .filter(|&at_us| at_us >= from_us)
+            .find(|at_us| at_us.abs_diff(due_us) < self.look_interval_us / 2)
+            .unwrap_or(due_us)
     }
 
     /// Nothing will be heard any more.
@@ -227,11 +246,12 @@ impl Core {
             let due_us = self.look_due_us(now_us);
             let due = due_us.filter(|&due_us| due_us > now_us);
             let due = due.map(|due_us| self.instant(due_us));
+            let alarm = self.alarm.clone();
             let look = async move {
                 match (due_us, due) {
                     (None, _) => std::future::pending().await,
                     (Some(_), None) => tokio::task::yield_now().await,
-                    (Some(_), Some(due)) => tokio::time::sleep_until(due).await,
+                    (Some(_), Some(due)) => alarm.wait_until(due).await,
                 }
             };
             tokio::select! {

@@ -19,6 +19,7 @@ use crate::limits::{
 };
 use crate::route::Route;
 use crate::session::{Order, names_frames, opt_out_frames};
+use crate::system::alarm::Alarm;
 
 /// How a link ended, or why none came about.
 #[derive(Debug)]
@@ -148,7 +149,9 @@ impl<'a> Pump<'a> {
             }
             let wake = self.core.wake();
             let inbox = self.core.asked.inbox();
-            let pause = pause(now_us, wake_us, self.core.instant(wake_us), &wake);
+            let alarm = self.core.alarm.clone();
+            let until = (wake_us > now_us).then(|| self.core.instant(wake_us));
+            let pause = pause(until, &wake, &alarm);
             let order = tokio::select! {
                 biased;
                 order = self.next_order() => order,
@@ -355,14 +358,14 @@ impl<'a> Pump<'a> {
 
 /// Waits, or lets the transport have its turn if there is no time to wait. Whether a source has
 /// something to read.
-async fn pause(now_us: u64, wake_us: u64, until: Instant, wake: &Wake) -> bool {
-    if wake_us <= now_us {
+async fn pause(until: Option<Instant>, wake: &Wake, alarm: &Alarm) -> bool {
+    let Some(until) = until else {
         tokio::task::yield_now().await;
         return false;
-    }
+    };
     tokio::select! {
         biased;
         () = wake.ready() => true,
-        () = tokio::time::sleep_until(until) => false,
+        () = alarm.wait_until(until) => false,
     }
 }
