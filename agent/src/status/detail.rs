@@ -62,7 +62,20 @@ impl AgentDetail {
             ("coalesced", Value::Number(self.coalesced)),
             ("rests", Value::Number(self.rests.into())),
             ("rested_ms", Value::Number(self.rested.as_millis() as u64)),
+            ("rest_notice", self.rest_notice()),
         ])
+    }
+
+    /// What a rest costs is in no ledger: what was never read was never offered.
+    fn rest_notice(&self) -> Value {
+        match self.rests {
+            0 => Value::Nothing,
+            _ => Value::text(
+                "while it rests nothing is read: frames that a source's queue cannot hold until then are \
+                 missing, counted under \"dropped by kernel\" for a monitor and by nobody else; raise \
+                 cpu_percent, or leave it out",
+            ),
+        }
     }
 
     fn link(&self) -> Value {
@@ -152,4 +165,17 @@ fn health(health: &SourceHealth) -> Value {
         ("restarts", Value::Number(*restarts)),
         ("notice", notice),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_is_explained() {
+        let mut detail = AgentDetail::default();
+        assert!(detail.json().contains("\"rest_notice\":null"));
+        detail.rests = 1;
+        assert!(detail.json().contains("while it rests nothing is read"));
+    }
 }
