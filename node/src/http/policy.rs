@@ -15,6 +15,9 @@ use super::routes::table;
 /// Resources of all sites lie below it.
 pub(crate) const SITES: &str = "/api/v1/sites";
 
+/// Consumers, which belong to no site, lie below it.
+pub(super) const CONSUMERS: &str = "/api/v1/consumers/";
+
 /// Types of what is no message but telemetry: whoever reads positions has been granted them by name.
 pub(super) const POSITIONS: &[&str] = &["position.*"];
 

@@ -15,7 +15,7 @@ use super::guard::Hosts;
 use super::health::Health;
 use super::limits::{EXPLAINING_MAX, LISTENING_MAX, STREAMS_MAX};
 use super::paces::Paces;
-use super::policy::SITES;
+use super::policy::{CONSUMERS, SITES};
 use super::workers::Workers;
 use crate::alerts::Board;
 use crate::body::truth::Truth;
@@ -220,13 +220,15 @@ impl HttpState {
             })
     }
 
-    /// Whether a path is below a site that this node serves, for what is not answers 404; or of no
-    /// site, and then its route decides.
+    /// Whether a path is below a site that this node serves, for what is not answers 404; or of a
+    /// consumer.
     pub(super) fn serves(&self, path: &str) -> bool {
         let below = path
             .strip_prefix(SITES)
             .and_then(|rest| rest.strip_prefix('/'));
-        let Some(below) = below else { return true };
+        let Some(below) = below else {
+            return path.starts_with(CONSUMERS);
+        };
         let site = below.split('/').next().unwrap_or_default();
         self.sites.iter().any(|entry| entry.site.id == site)
     }

@@ -32,6 +32,7 @@ async fn methods_of(node: &Running, face: Face, document: &Value) {
             .replace("{site}", "office")
             .replace("{client}", "0000000000000001")
             .replace("{point}", "1")
+            .replace("{consumer}", "wms")
             .replace("{zone}", "reception-1")
             .replace("{ap}", "ap-1")
             .replace("{file}", "app.js");
