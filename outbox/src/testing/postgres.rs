@@ -94,6 +94,8 @@ impl PostgresServer {
                 .args(["-h", "127.0.0.1", "-k", ""]);
             command.args(["-p", &self.port.to_string(), "-c", "fsync=on"]);
             command.args(["-c", "max_connections=100", "-c", "shared_buffers=32MB"]);
+            // What nobody waits for reaches the disk as late as can be, so that a crash loses it.
+            command.args(["-c", "wal_writer_delay=10s"]);
             let mut child = command.stdout(Stdio::null()).stderr(log).spawn()?;
             let ended = loop {
                 if self.answers() {
