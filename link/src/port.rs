@@ -5,6 +5,7 @@
 
 mod intake;
 mod outgoing;
+mod slots;
 mod waker;
 
 use std::io;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use quinn::udp::{self, BATCH_SIZE, RecvMeta, UdpSocketState};
 
+use super::slots::Slot;
 use crate::engine::{EcnCodepoint, Engine};
 use crate::transport::{RECEIVE_CALLS_MAX, RECEIVE_PACKETS_MAX};
 
@@ -14,6 +15,7 @@ use crate::transport::{RECEIVE_CALLS_MAX, RECEIVE_PACKETS_MAX};
 const BUFFER_BYTES_MAX: usize = 65_535;
 
 const _: () = assert!(BUFFER_BYTES_MAX <= STRIDE_BYTES);
+const _: () = assert!(BATCH_SIZE <= u64::BITS as usize);
 
 /// From the beginning of a buffer to that of the next. At multiples of 64 KiB the filled beginnings of
 /// all would compete for the same few lines of a cache; so they lie an eighth of 128 KiB apart.
@@ -22,7 +24,10 @@ const STRIDE_BYTES: usize = 64 * 1024 + 16 * 1024;
 /// Buffers for one system call, used again and again.
 #[derive(Debug)]
 pub(super) struct Intake {
+    slots: Box<[Slot]>,
+    /// Buffers in place of slots that are closed, and which of them the last call used, as a bit each.
     memory: Box<[u8]>,
+    spares: u64,
     buffer_bytes: usize,
     filled: Box<[RecvMeta; BATCH_SIZE]>,
     /// The next buffer to hand over, and the end of those that are filled.
@@ -38,7 +43,9 @@ impl Intake {
     pub(super) fn new(packet_bytes_max: usize, segments_max: usize) -> Self {
         let buffer_bytes = (packet_bytes_max * segments_max).min(BUFFER_BYTES_MAX);
         Self {
+            slots: (0..BATCH_SIZE).map(|_| Slot::new(STRIDE_BYTES)).collect(),
             memory: vec![0; STRIDE_BYTES * BATCH_SIZE].into(),
+            spares: 0,
             buffer_bytes,
             filled: Box::new([RecvMeta::default(); BATCH_SIZE]),
             next: 0,
@@ -86,7 +93,10 @@ impl Intake {
         while self.next < self.end {
             let start = self.next * STRIDE_BYTES;
             let len = self.filled[self.next].len;
-            self.rest = BytesMut::from(&self.memory[start..start + len]);
+            self.rest = match self.spares >> self.next & 1 {
+                1 => BytesMut::from(&self.memory[start..start + len]),
+                _ => self.slots[self.next].take(len),
+            };
             self.next += 1;
             if !self.rest.is_empty() {
                 return true;
@@ -99,11 +109,18 @@ impl Intake {
         self.next = 0;
         self.end = 0;
         self.more = false;
-        let mut buffers = self.memory.chunks_exact_mut(STRIDE_BYTES);
-        let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| {
-            let buffer = buffers.next().expect("as many buffers as the call takes");
+        let mut spares = 0;
+        let memory = self.memory.chunks_exact_mut(STRIDE_BYTES);
+        let mut both = self.slots.iter_mut().zip(memory);
+        let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|number| {
+            let (slot, spare) = both.next().expect("as many buffers as the call takes");
+            let buffer = slot.open().unwrap_or_else(|| {
+                spares |= 1 << number;
+                spare
+            });
             IoSliceMut::new(&mut buffer[..self.buffer_bytes])
         });
+        self.spares = spares;
         match state.recv(socket.into(), &mut buffers, &mut self.filled[..]) {
             Ok(filled) => {
                 self.end = filled;
