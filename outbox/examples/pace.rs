@@ -169,7 +169,7 @@ fn pages(folder: &Path) -> Result<(), Box<dyn Error>> {
             given += page.messages.len();
             query.after = match page.more {
                 true => Start::Cursor(page.next),
-                false => first.after.clone(),
+                false => first.after,
             };
         }
         times.sort_unstable();
