@@ -142,6 +142,18 @@ impl PostgresServer {
         }
     }
 
+    /// Drops a database that nobody needs any more, with the connections that it may still have.
+    ///
+    /// # Errors
+    /// A server that refuses.
+    pub fn drop_database(&self, address: &str) -> io::Result<()> {
+        let name = address.rsplit('/').next().unwrap_or_default();
+        let dropped = self.psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"))?;
+        dropped
+            .then_some(())
+            .ok_or_else(|| io::Error::other("the database is not dropped"))
+    }
+
     /// The address of a database that may exist.
     pub fn address(&self, name: &str) -> String {
         format!("postgres://tester@127.0.0.1:{}/{name}", self.port)

@@ -78,8 +78,14 @@ fn statements_that_fail_on_postgres_lose_and_repeat_nothing() {
     };
     // Each try costs two databases. Their tables are made before: what fails is the work.
     let step = step(23);
-    let places = || {
-        let [store, consumer] = [(); 2].map(|()| Place::Postgres(server.database().unwrap()));
+    let mut made: Vec<String> = Vec::new();
+    let mut places = || {
+        // Those of the try before.
+        for done_with in made.drain(..) {
+            server.drop_database(&done_with).unwrap();
+        }
+        made.extend([(); 2].map(|()| server.database().unwrap()));
+        let [store, consumer] = [0, 1].map(|index| Place::Postgres(made[index].clone()));
         open(&store).unwrap().close();
         prepare(&consumer);
         [store, consumer]
@@ -90,7 +96,7 @@ fn statements_that_fail_on_postgres_lose_and_repeat_nothing() {
         (StatementFault::Ended, 1),
         (StatementFault::Unanswered, 1),
     ] {
-        let (statements, told) = every(step, count, fault, places);
+        let (statements, told) = every(step, count, fault, &mut places);
         assert!(statements > 80, "only {statements} statements");
         assert!(told.unknown + told.not_committed > 0, "{told:?}");
         // With great steps it hangs on luck whether one of them is a commit.

@@ -152,5 +152,8 @@ fn one(server: &PostgresServer, nth: i64, how: Break, told: &mut Told) -> bool {
     consume(&through(&store), &through(&consumer));
     let hit = proxy.end();
     check(&direct(&store), &direct(&consumer), &rounds);
+    for done_with in [&store, &consumer] {
+        server.drop_database(done_with).unwrap();
+    }
     hit
 }
