@@ -222,10 +222,11 @@ fn number(of: &Value, path: &[&str]) -> u64 {
 /// Loses packets in both directions and repeats some; what the ledger says is checked against what
 /// the relay did.
 fn check_loss(loss: f64) {
-    let rig = Rig::start(1 + (loss * 100.0) as u64, 100);
+    // Enough packets that a fault of each kind surely strikes one.
+    let rig = Rig::start(1 + (loss * 100.0) as u64, 2_000);
     rig.relay.set_path(Path {
         loss,
-        repeated: 0.05,
+        repeated: 0.1,
         ..Path::default()
     });
     rig.run_under_strain();
