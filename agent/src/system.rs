@@ -3,6 +3,8 @@
 //! All `unsafe` of the agent lives below, in files that do one thing each.
 
 pub(crate) mod alarm;
+#[cfg(all(feature = "hostapd", target_os = "linux"))]
+pub(crate) mod datagrams;
 #[cfg(all(feature = "ble", target_os = "linux"))]
 pub(crate) mod hci_socket;
 #[cfg(all(any(feature = "monitor", feature = "nl80211"), target_os = "linux"))]

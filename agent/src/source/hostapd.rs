@@ -35,6 +35,7 @@ use crate::limits::{
 use crate::source::bands::radio_of;
 use crate::source::reopen::Reopen;
 use crate::source::{Drained, Heard, Source, SourceError, SourceHealth, Transmitter};
+use crate::system::datagrams::Datagrams;
 
 use control::Control;
 
@@ -66,7 +67,7 @@ pub struct HostapdSource {
     watermark_us: u64,
     /// Commands with an address are written here.
     command: String,
-    buffer: Box<[u8; HOSTAPD_DATAGRAM_BYTES_MAX]>,
+    received: Datagrams<HOSTAPD_DATAGRAM_BYTES_MAX>,
     reopen: Reopen,
     health: SourceHealth,
 }
@@ -94,7 +95,7 @@ impl HostapdSource {
             heard_at_us: HashMap::with_capacity(HOSTAPD_CLIENTS_MAX),
             watermark_us: 0,
             command: String::with_capacity(64),
-            buffer: Box::new([0; HOSTAPD_DATAGRAM_BYTES_MAX]),
+            received: Datagrams::new(),
             reopen: Reopen::default(),
             health: SourceHealth::default(),
         }
@@ -112,6 +113,7 @@ impl HostapdSource {
     fn connect(&mut self, now_us: u64) -> io::Result<()> {
         let path = self.options.folder.join(&self.options.interface);
         self.control = Some(Control::connect(&path)?);
+        self.received.clear();
         self.ask(Step::Attach, "ATTACH", now_us)
     }
 
@@ -280,14 +282,14 @@ impl HostapdSource {
             let Some(control) = &self.control else {
                 return Err(io::ErrorKind::NotConnected.into());
             };
-            let Some(len) = control.receive(&mut self.buffer[..])? else {
+            let Some(datagram) = self.received.next(control.as_fd())? else {
                 return match self.step {
                     Step::Idle => Ok(Drained::NextAt(self.poll_due_us)),
                     _ if now_us >= self.answer_until_us => Err(io::Error::other("no answer")),
                     _ => Ok(Drained::NextAt(self.answer_until_us)),
                 };
             };
-            match Told::parse(self.buffer.get(..len).unwrap_or_default()) {
+            match Told::parse(datagram) {
                 Told::Event(event) => self.handle_event(event, now_us, out)?,
                 Told::Answer(answer) => {
                     let answer = Answer::parse(self.step, answer);
@@ -356,7 +358,7 @@ impl Source for HostapdSource {
 }
 
 impl std::fmt::Debug for HostapdSource {
-    /// Shows what is asked; the buffer may hold an address.
+    /// Shows what is asked; what was received may hold an address.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostapdSource")
             .field("options", &self.options)

@@ -28,17 +28,6 @@ impl Control {
         self.0.send(command.as_bytes())?;
         Ok(())
     }
-
-    /// The next datagram, cut to the buffer; `None` when there is none now.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        match self.0.recv(buffer) {
-            Ok(len) => Ok(Some(len)),
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
-                _ => Err(error),
-            },
-        }
-    }
 }
 
 impl Drop for Control {
