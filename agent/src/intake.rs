@@ -2,6 +2,8 @@
 
 mod readers;
 
+use std::time::Duration;
+
 use wire::frame::{Clock, Counted, PseudonymKey, RadioHello};
 use wire::{AccessPoint, ClientId, ClientName};
 
@@ -143,6 +145,12 @@ impl Intake {
 
     pub(crate) fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// How far apart looks may be at most.
+    pub(crate) fn wait_max(&self) -> Duration {
+        let of_sources = self.sources.iter().map(|reader| reader.source.wait_max());
+        of_sources.min().unwrap_or(LOOK_INTERVAL_MAX)
     }
 
     pub(crate) fn radios(&self) -> &[RadioHello] {

@@ -45,11 +45,13 @@ pub mod ubus;
 
 use std::error::Error;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use wire::frame::{Clock, RadioHello};
 use wire::{ClientId, ClientName, Kind, Range};
 
 use crate::address::Address;
+use crate::limits::LOOK_INTERVAL_MAX;
 
 /// One radio heard one transmitter once: what a source gives to the privacy stage.
 ///
@@ -130,6 +132,12 @@ pub trait Source: Send {
 
     /// Cumulative counters since the source was made.
     fn health(&self) -> SourceHealth;
+
+    /// How long what comes may wait to be read: looks at busy sources are no further apart, so that
+    /// the queue in front of this one does not overflow.
+    fn wait_max(&self) -> Duration {
+        LOOK_INTERVAL_MAX
+    }
 
     /// Readable means that there is something to drain, before the time that the last
     /// [`Drained::NextAt`] named. The agent asks after each drain, so a source may close its

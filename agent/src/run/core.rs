@@ -162,8 +162,9 @@ impl Core {
         match self.flow {
             Flow::Now => Some(now_us),
             Flow::At(at_us) => {
-                let due_us = at_us.max(self.looked_at_us + self.look_interval_us);
-                Some(self.together(due_us, at_us))
+                let interval_us = self.look_interval_us();
+                let due_us = at_us.max(self.looked_at_us + interval_us);
+                Some(self.together(due_us, at_us, interval_us / 2))
             }
             Flow::WithRoom if self.batcher.room_soon() > 0 && self.session.session().is_some() => {
                 Some(now_us)
@@ -172,16 +173,21 @@ impl Core {
         }
     }
 
+    fn look_interval_us(&self) -> u64 {
+        let wait_max_us = self.intake.wait_max().as_micros() as u64;
+        self.look_interval_us.min(wait_max_us)
+    }
+
     /// A look that is due about when something leaves anyway is taken at that moment, but not before
     /// `from_us`: one wake-up serves both.
-    fn together(&self, due_us: u64, from_us: u64) -> u64 {
+    fn together(&self, due_us: u64, from_us: u64, within_us: u64) -> u64 {
         let batch = self.batcher.poll_timeout();
         let batch = batch.filter(|_| self.intake.clock() == Clock::Monotonic);
         [batch, self.session.report_due_us()]
             .into_iter()
             .flatten()
             .filter(|&at_us| at_us >= from_us)
-            .find(|at_us| at_us.abs_diff(due_us) < self.look_interval_us / 2)
+            .find(|at_us| at_us.abs_diff(due_us) < within_us)
             .unwrap_or(due_us)
     }
 

@@ -29,8 +29,8 @@ use crate::address::Address;
 use crate::channel::Channel;
 use crate::hostapd::{Client, Event, Told, freq_mhz};
 use crate::limits::{
-    HOSTAPD_ANSWER_MAX, HOSTAPD_CLIENTS_MAX, HOSTAPD_DATAGRAM_BYTES_MAX, PULLS_MAX,
-    STATION_TIME_SLACK,
+    HOSTAPD_ANSWER_MAX, HOSTAPD_CLIENTS_MAX, HOSTAPD_DATAGRAM_BYTES_MAX, LOOK_INTERVAL_MAX,
+    LOOK_INTERVAL_MIN, PULLS_MAX, STATION_TIME_SLACK,
 };
 use crate::source::bands::radio_of;
 use crate::source::reopen::Reopen;
@@ -68,6 +68,7 @@ pub struct HostapdSource {
     /// Commands with an address are written here.
     command: String,
     received: Datagrams<HOSTAPD_DATAGRAM_BYTES_MAX>,
+    wait_max: Duration,
     reopen: Reopen,
     health: SourceHealth,
 }
@@ -96,6 +97,7 @@ impl HostapdSource {
             watermark_us: 0,
             command: String::with_capacity(64),
             received: Datagrams::new(),
+            wait_max: wait_max(queue_len()),
             reopen: Reopen::default(),
             health: SourceHealth::default(),
         }
@@ -301,6 +303,19 @@ impl HostapdSource {
     }
 }
 
+/// Datagrams that wait in a socket before hostapd loses the next, and after some more forgets us: ten
+/// as kernels have it, 512 where systemd runs.
+fn queue_len() -> u64 {
+    let text = std::fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen");
+    let len = text.ok().and_then(|text| text.trim().parse().ok());
+    len.unwrap_or(10)
+}
+
+/// Until the queue is full at the fastest that probes can come: a millisecond each, with the answers.
+fn wait_max(queue_len: u64) -> Duration {
+    Duration::from_millis(queue_len).clamp(LOOK_INTERVAL_MIN, LOOK_INTERVAL_MAX)
+}
+
 /// What an answer says, apart from the buffer it stands in.
 enum Answer {
     Client(Client),
@@ -350,6 +365,10 @@ impl Source for HostapdSource {
 
     fn health(&self) -> SourceHealth {
         self.health.clone()
+    }
+
+    fn wait_max(&self) -> Duration {
+        self.wait_max
     }
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {

@@ -277,3 +277,10 @@ fn a_flood_is_taken_in_bounded_looks() {
     }
     assert_eq!(source.health().heard, sent);
 }
+
+#[test]
+fn a_short_queue_is_read_more_often() {
+    assert_eq!(wait_max(10), Duration::from_millis(10));
+    assert_eq!(wait_max(512), LOOK_INTERVAL_MAX);
+    assert_eq!(wait_max(0), LOOK_INTERVAL_MIN);
+}
