@@ -345,8 +345,8 @@ impl Pipeline {
     }
 
     /// Lets a site's worker forget clients, their lines and tracks; at most
-    /// [`FORGOTTEN_AT_ONCE_MAX`](crate::limits::FORGOTTEN_AT_ONCE_MAX) of them. Returns at once; who
-    /// goes on to be heard is a new client to the worker.
+    /// [`FORGOTTEN_AT_ONCE_MAX`] of them. Returns at once; who goes on to be heard is a new client to
+    /// the worker.
     ///
     /// # Errors
     /// [`AskError::Busy`] when too much waits for the worker: order it again later.
